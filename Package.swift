@@ -1,0 +1,78 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+/// The settings that every Swift target shares: strict imports, explicit existentials, no warning left standing.
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+  name: "headrace",
+  products: [
+    .library(name: "Headrace", targets: ["Headrace"]),
+    .executable(name: "headrace", targets: ["HeadraceTool"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+  ],
+  targets: [
+    .systemLibrary(
+      name: "CZstd", pkgConfig: "libzstd",
+      providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
+    .target(
+      name: "CKernels",
+      cSettings: [.treatAllWarnings(as: .error), .enableWarning("all"), .enableWarning("extra")]),
+    .target(name: "Corpora", dependencies: ["CZstd", "CKernels"], swiftSettings: strict),
+    .target(name: "Kernels", dependencies: ["CKernels"], swiftSettings: strict),
+    .target(name: "Mixing", swiftSettings: strict),
+    .target(
+      name: "Loading",
+      dependencies: [
+        "Corpora", "Mixing", "CKernels", .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
+    .target(
+      name: "Headrace", dependencies: ["Corpora", "Mixing", "Loading"], swiftSettings: strict),
+    .target(
+      name: "Training",
+      dependencies: [
+        "Loading", "Mixing", "Kernels", .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
+    .target(
+      name: "Ablations", dependencies: ["Training", "Loading", "Mixing"], swiftSettings: strict),
+    .executableTarget(
+      name: "HeadraceTool",
+      dependencies: [
+        "Headrace", "Corpora", "Mixing", "Kernels", "Loading", "Training", "Ablations",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
+    .target(
+      name: "HeadraceTesting", dependencies: ["Corpora", "Mixing", "Loading"],
+      path: "Tests/Support",
+      swiftSettings: strict),
+    .testTarget(
+      name: "CorporaTests", dependencies: ["Corpora", "CZstd", "CKernels", "HeadraceTesting"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "KernelsTests", dependencies: ["Kernels", "CKernels"], swiftSettings: strict),
+    .testTarget(
+      name: "MixingTests", dependencies: ["Mixing", "HeadraceTesting"], swiftSettings: strict),
+    .testTarget(
+      name: "LoadingTests", dependencies: ["Loading", "Corpora", "Mixing", "HeadraceTesting"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "TrainingTests",
+      dependencies: ["Training", "Kernels", "Loading", "Mixing", "Corpora", "HeadraceTesting"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "AblationsTests", dependencies: ["Ablations", "Training"], swiftSettings: strict),
+  ]
+)

@@ -1,0 +1,108 @@
+#include "headrace_bytes.h"
+
+#include <string.h>
+
+/* One clone per instruction set, chosen by the loader of the program when it starts; the plain clone serves every other machine. */
+#if defined(__x86_64__) && defined(__linux__)
+#define HEADRACE_CLONES __attribute__((target_clones("avx512bw", "avx2", "default")))
+#else
+#define HEADRACE_CLONES
+#endif
+
+enum { CACHE_LINE_BYTES = 64 };
+
+/* Copies in blocks of one cache line of the source, asking for the same line of the next row first. */
+#define HEADRACE_DEFINE_COPY(NAME, TO, FROM)                                                                     \
+  HEADRACE_CLONES                                                                                                \
+  void NAME(TO *destination, const FROM *source, size_t count, const FROM *upcoming) {                           \
+    enum { BLOCK = CACHE_LINE_BYTES / sizeof(FROM) };                                                            \
+    size_t position = 0;                                                                                         \
+    for (; position + BLOCK <= count; position += BLOCK) {                                                       \
+      if (upcoming) __builtin_prefetch(upcoming + position, 0, 2);                                               \
+      for (size_t i = 0; i < BLOCK; i++) destination[position + i] = (TO)source[position + i];                   \
+    }                                                                                                            \
+    for (; position < count; position++) destination[position] = (TO)source[position];                           \
+  }
+
+HEADRACE_DEFINE_COPY(headrace_copy_u16_u16, uint16_t, uint16_t)
+HEADRACE_DEFINE_COPY(headrace_copy_u16_u32, uint32_t, uint16_t)
+HEADRACE_DEFINE_COPY(headrace_copy_u16_i64, int64_t, uint16_t)
+HEADRACE_DEFINE_COPY(headrace_copy_u32_u32, uint32_t, uint32_t)
+HEADRACE_DEFINE_COPY(headrace_copy_u32_i64, int64_t, uint32_t)
+
+HEADRACE_CLONES
+uint32_t headrace_maximum_u16(const uint16_t *tokens, size_t count) {
+  uint16_t maximum = 0;
+  for (size_t i = 0; i < count; i++) maximum = tokens[i] > maximum ? tokens[i] : maximum;
+  return maximum;
+}
+
+HEADRACE_CLONES
+uint32_t headrace_maximum_u32(const uint32_t *tokens, size_t count) {
+  uint32_t maximum = 0;
+  for (size_t i = 0; i < count; i++) maximum = tokens[i] > maximum ? tokens[i] : maximum;
+  return maximum;
+}
+
+/* The constants of the xxHash specification, version 0.1.1, section "XXH64 algorithm description". */
+static const uint64_t PRIME_1 = 0x9E3779B185EBCA87ULL;
+static const uint64_t PRIME_2 = 0xC2B2AE3D27D4EB4FULL;
+static const uint64_t PRIME_3 = 0x165667B19E3779F9ULL;
+static const uint64_t PRIME_4 = 0x85EBCA77C2B2AE63ULL;
+static const uint64_t PRIME_5 = 0x27D4EB2F165667C5ULL;
+
+static inline uint64_t rotate_left(uint64_t value, int bits) { return (value << bits) | (value >> (64 - bits)); }
+
+static inline uint64_t read_64(const uint8_t *bytes) {
+  uint64_t value;
+  memcpy(&value, bytes, sizeof value);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  value = __builtin_bswap64(value);
+#endif
+  return value;
+}
+
+static inline uint32_t read_32(const uint8_t *bytes) {
+  uint32_t value;
+  memcpy(&value, bytes, sizeof value);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  value = __builtin_bswap32(value);
+#endif
+  return value;
+}
+
+static inline uint64_t xxh64_round(uint64_t accumulator, uint64_t lane) {
+  return rotate_left(accumulator + lane * PRIME_2, 31) * PRIME_1;
+}
+
+static inline uint64_t xxh64_merge(uint64_t hash, uint64_t accumulator) {
+  return (hash ^ xxh64_round(0, accumulator)) * PRIME_1 + PRIME_4;
+}
+
+uint64_t headrace_xxh64(const void *bytes, size_t byte_count, uint64_t seed) {
+  const uint8_t *cursor = bytes;
+  size_t left = byte_count;
+  uint64_t hash;
+  if (left >= 32) {
+    uint64_t a = seed + PRIME_1 + PRIME_2, b = seed + PRIME_2, c = seed, d = seed - PRIME_1;
+    for (; left >= 32; left -= 32, cursor += 32) {
+      a = xxh64_round(a, read_64(cursor));
+      b = xxh64_round(b, read_64(cursor + 8));
+      c = xxh64_round(c, read_64(cursor + 16));
+      d = xxh64_round(d, read_64(cursor + 24));
+    }
+    hash = rotate_left(a, 1) + rotate_left(b, 7) + rotate_left(c, 12) + rotate_left(d, 18);
+    hash = xxh64_merge(xxh64_merge(xxh64_merge(xxh64_merge(hash, a), b), c), d);
+  } else {
+    hash = seed + PRIME_5;
+  }
+  hash += (uint64_t)byte_count;
+  for (; left >= 8; left -= 8, cursor += 8)
+    hash = rotate_left(hash ^ xxh64_round(0, read_64(cursor)), 27) * PRIME_1 + PRIME_4;
+  for (; left >= 4; left -= 4, cursor += 4)
+    hash = rotate_left(hash ^ ((uint64_t)read_32(cursor) * PRIME_1), 23) * PRIME_2 + PRIME_3;
+  for (; left > 0; left--, cursor++) hash = rotate_left(hash ^ (*cursor * PRIME_5), 11) * PRIME_1;
+  hash = (hash ^ (hash >> 33)) * PRIME_2;
+  hash = (hash ^ (hash >> 29)) * PRIME_3;
+  return hash ^ (hash >> 32);
+}

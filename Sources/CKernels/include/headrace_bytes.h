@@ -1,0 +1,29 @@
+/* Loops over bytes and tokens that need vector instructions chosen at run time: the widening copy, and xxh64.
+ *
+ * Every function here is pure: it reads `source`, writes `destination`, and keeps nothing. Pointers need only the
+ * alignment of their element type; source and destination must not overlap.
+ */
+#ifndef HEADRACE_BYTES_H
+#define HEADRACE_BYTES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Copies `count` tokens and widens each to the element type of `destination`.
+ *
+ * `upcoming` is where the caller reads next, or NULL: its first `count` tokens are prefetched into cache while this row is copied, which
+ * hides the latency of rows that lie scattered in a pool. It is never dereferenced, so any address is allowed. */
+void headrace_copy_u16_u16(uint16_t *destination, const uint16_t *source, size_t count, const uint16_t *upcoming);
+void headrace_copy_u16_u32(uint32_t *destination, const uint16_t *source, size_t count, const uint16_t *upcoming);
+void headrace_copy_u16_i64(int64_t *destination, const uint16_t *source, size_t count, const uint16_t *upcoming);
+void headrace_copy_u32_u32(uint32_t *destination, const uint32_t *source, size_t count, const uint32_t *upcoming);
+void headrace_copy_u32_i64(int64_t *destination, const uint32_t *source, size_t count, const uint32_t *upcoming);
+
+/* The largest of `count` tokens; 0 when `count` is 0. */
+uint32_t headrace_maximum_u16(const uint16_t *tokens, size_t count);
+uint32_t headrace_maximum_u32(const uint32_t *tokens, size_t count);
+
+/* XXH64 of `byte_count` bytes, as the xxHash specification defines it. */
+uint64_t headrace_xxh64(const void *bytes, size_t byte_count, uint64_t seed);
+
+#endif

@@ -1,0 +1,1 @@
+// Suites that several test targets share.
