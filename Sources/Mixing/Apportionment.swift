@@ -3,14 +3,15 @@
 /// A draw is one row, or one micro-batch where rows are grouped. Every domain has a credit, what it
 /// is owed, in parts of 2^48 per draw:
 ///
-///     c ← c + q;   winner = the largest c among q > 0, the lower index on ties;   c[winner] −= 2^48
+///     c ← c + q;  winner = the largest c among q > 0, the lower index on ties;  c[winner] −= 2^48
 ///
 /// - c: ``credits`` `[domain]`, with Σ c = 0 after every draw.
 /// - q: the integer shares `[domain]` of the effective mixture, Σ q = 2^48.
 ///
-/// So drawn − asked = −c / 2^48, exactly, for every domain and after every draw, whatever the weights
-/// did. While no weight is 0 it lies in [−(H_K − 1), 1 − 1/K], H_K = 1 + 1/2 + … + 1/K; with zeros,
-/// |drawn − asked| ≤ 3(K − 1)/2. A domain of weight 0 is never drawn and keeps its credit.
+/// So drawn − asked = −c / 2^48, exactly, for every domain and after every draw, whatever the
+/// weights did. While no weight is 0 it lies in [−(H_K − 1), 1 − 1/K], H_K = 1 + 1/2 + … + 1/K;
+/// with zeros, |drawn − asked| ≤ 3(K − 1)/2. A domain of weight 0 is never drawn and keeps its
+/// credit.
 public struct Apportionment: Sendable, Equatable {
   /// c, what each domain is owed, `[domain]`, in parts of 2^48 per draw, summing to 0.
   public private(set) var credits: [Int64]
@@ -75,11 +76,12 @@ public struct Apportionment: Sendable, Equatable {
   /// - Parameters:
   ///   - domains: where the domain of each draw is written, `[draw]`.
   ///   - shares: q of the effective mixture, `[domain]`.
-  ///   - drawsLeft: how many draws each domain can give before it is exhausted, `[domain]`; each draw
-  ///     takes one off its domain. `Int64.max` for a domain that cannot be exhausted. Must be ≥ 1
-  ///     where q > 0.
-  /// - Returns: how many draws were made. If it is less than the block's count, or `drawsLeft` of the
-  ///   last domain is 0, that domain is exhausted now and the effective mixture has to be made anew.
+  ///   - drawsLeft: how many draws each domain can give before it is exhausted, `[domain]`; each
+  ///     draw takes one off its domain. `Int64.max` for a domain that cannot be exhausted. Must be
+  ///     ≥ 1 where q > 0.
+  /// - Returns: how many draws were made. If it is less than the block's count, or `drawsLeft` of
+  ///   the last domain is 0, that domain is exhausted now and the effective mixture has to be made
+  ///   anew.
   /// - Complexity: O(draws · K), without allocation as for ``nextDomain(shares:)``.
   public mutating func drawDomains(
     into domains: UnsafeMutableBufferPointer<Int32>, shares: UnsafeBufferPointer<Int64>,
@@ -165,7 +167,9 @@ public struct Apportionment: Sendable, Equatable {
     for index in credits.indices { credits[index] = source[index] }
   }
 
-  /// One draw. Both buffers hold K values; the caller has checked that.
+  /// One draw.
+  ///
+  /// Both buffers hold K values; the caller has checked that.
   private static func draw(
     shares: UnsafeBufferPointer<Int64>, credits: UnsafeMutableBufferPointer<Int64>
   ) -> Int {

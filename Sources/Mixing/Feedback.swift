@@ -5,17 +5,22 @@ public struct Feedback: Sendable, Equatable, Codable {
   /// The step that this reports on, counted from 1.
   public var step: Int
 
-  /// The mean loss `[domain]` in nats per token. nil means the domain was not seen, never 0.
+  /// The mean loss `[domain]` in nats per token.
+  ///
+  /// nil means the domain was not seen, never 0.
   public var losses: [Double?]
 
   /// How many target tokens each loss is the mean of, `[domain]`, ≥ 0.
   public var tokenCounts: [Int]
 
-  /// How well each domain's gradient agrees with the others', `[domain]`. nil means not measured.
+  /// How well each domain's gradient agrees with the others', `[domain]`.
+  ///
+  /// nil means not measured.
   public var alignments: [Double]?
 
-  /// The inner products of the domain gradients, `[domain, domain]`, row-major. nil means not
-  /// measured.
+  /// The inner products of the domain gradients, `[domain, domain]`, row-major.
+  ///
+  /// nil means not measured.
   public var gram: [Double]?
 
   /// Creates the report of one step.

@@ -18,8 +18,8 @@ public enum MixingError: Error, Sendable {
   case weightSumNotFinite
   /// An integer share below 0.
   case shareNegative(domainIndex: Int, value: Int64)
-  /// Integer shares whose sum differs from 2^48; `difference` is how far at the first place where it
-  /// is certain.
+  /// Integer shares whose sum differs from 2^48; `difference` is how far at the first place where
+  /// it is certain.
   case sharesDoNotSumToOne(difference: Int64)
   /// A mixture for another number of domains than the run has.
   case mixtureDomainCount(expected: Int, found: Int)

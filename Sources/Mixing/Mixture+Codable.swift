@@ -2,8 +2,8 @@ extension Mixture: Codable {
   /// Reads the integer shares, as ``encode(to:)`` wrote them, and checks them anew.
   ///
   /// - Parameter decoder: holds one array of integers.
-  /// - Throws: `DecodingError.dataCorrupted` with the ``MixingError`` beneath it if the integers are
-  ///   no mixture; any other `DecodingError` if there are no integers.
+  /// - Throws: `DecodingError.dataCorrupted` with the ``MixingError`` beneath it if the integers
+  ///   are no mixture; any other `DecodingError` if there are no integers.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
     let shares = try container.decode([Int64].self)

@@ -10,8 +10,8 @@
 /// So two mixtures are equal when they draw the same rows, and a mixture that was written down as
 /// integers comes back bit for bit. A positive weight never becomes 0; a weight of 0 stays 0.
 ///
-/// Invariants, checked by every initializer: there is at least one domain, no share is negative, the
-/// shares sum to ``one``.
+/// Invariants, checked by every initializer: there is at least one domain, no share is negative,
+/// the shares sum to ``one``.
 public struct Mixture: Sendable, Hashable {
   /// 2^48, the sum of the integer shares of every mixture.
   public static let one: Int64 = 1 << 48

@@ -31,9 +31,10 @@ public enum MixtureFile {
   ///   - context: the domains that the weights have to name, each once.
   /// - Returns: the mixture in the order of the context's domains.
   /// - Throws: ``MixingError/fileUnreadable(path:errorNumber:)``,
-  ///   ``MixingError/fileTooLarge(path:byteLimit:)``, ``MixingError/fileMalformed(path:underlying:)``
-  ///   if it is not JSON of this form, ``MixingError/fileRefused(path:underlying:)`` if the weights
-  ///   are no mixture of these domains.
+  ///   ``MixingError/fileTooLarge(path:byteLimit:)``,
+  ///   ``MixingError/fileMalformed(path:underlying:)`` if it is not JSON of this form,
+  ///   ``MixingError/fileRefused(path:underlying:)`` if the weights are no mixture of these
+  ///   domains.
   public static func mixture(
     atPath path: String, in context: PolicyContext
   ) throws(MixingError) -> Mixture {

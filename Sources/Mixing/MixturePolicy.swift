@@ -1,8 +1,8 @@
 /// A rule that turns what training reports into the mixture for the next step.
 ///
-/// One value drives one run. Its whole memory is ``checkpoint``: a policy that is made anew from the
-/// same recipe, given the checkpoint by ``restore(_:)``, and shown the same feedback gives the same
-/// mixtures, bit for bit. The suite `expectResumesExactly` checks that for any policy.
+/// One value drives one run. Its whole memory is ``checkpoint``: a policy that is made anew from
+/// the same recipe, given the checkpoint by ``restore(_:)``, and shown the same feedback gives the
+/// same mixtures, bit for bit. The suite `expectResumesExactly` checks that for any policy.
 public protocol MixturePolicy: Sendable {
   /// Everything the policy remembers between steps.
   associatedtype Checkpoint: Codable & Sendable & Equatable

@@ -4,7 +4,8 @@
   import Foundation
 #endif
 
-/// A policy's checkpoint without its type, as the loader keeps it: the policy's name and its fields.
+/// A policy's checkpoint without its type, as the loader keeps it: the policy's name and its
+/// fields.
 ///
 /// The fields are JSON with sorted keys; equal checkpoints have equal bytes.
 public struct PolicyCheckpoint: Sendable, Equatable {

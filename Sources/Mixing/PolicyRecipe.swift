@@ -7,7 +7,9 @@ public struct PolicyRecipe: Sendable {
   /// The ``MixturePolicy/name`` of the policy that is made.
   public let name: String
 
-  /// The options that say the same by name, for the record of a run. Empty if there are none.
+  /// The options that say the same by name, for the record of a run.
+  ///
+  /// Empty if there are none.
   public let options: [String: String]
 
   private let make: @Sendable (PolicyContext) throws(MixingError) -> any MixturePolicy

@@ -21,8 +21,8 @@ extension StaticMixture {
   ///   - policy: the policy's name, for errors.
   /// - Throws: ``MixingError/missingOption(policy:option:)``,
   ///   ``MixingError/malformedOption(policy:option:value:expected:)``,
-  ///   ``MixingError/unknownOption(policy:option:near:known:)`` for an option that the form does not
-  ///   read, and ``MixingError/duplicateDomain(name:)``.
+  ///   ``MixingError/unknownOption(policy:option:near:known:)`` for an option that the form does
+  ///   not read, and ``MixingError/duplicateDomain(name:)``.
   init(options: [String: String], ofPolicy policy: String) throws(MixingError) {
     let details = StaticMixture.detailOptions
     let implied = details.keys.sorted().first { options[details[$0, default: ""]] != nil }
@@ -84,7 +84,9 @@ extension StaticMixture {
     return exponent
   }
 
-  /// Reads `domain=weight,…`. The last `=` of an item separates, so that names may hold one.
+  /// Reads `domain=weight,…`.
+  ///
+  /// The last `=` of an item separates, so that names may hold one.
   private static func weights(
     _ text: String, ofPolicy policy: String
   ) throws(MixingError) -> [String: Double] {

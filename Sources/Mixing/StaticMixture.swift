@@ -32,7 +32,8 @@ public enum StaticMixture: Sendable, Equatable {
 
   /// The exponents that ``temperature(_:)`` takes, [0, 10].
   ///
-  /// At 10 a domain of one sequence beside one of 10^15 still has a weight that a `Double` can hold.
+  /// At 10 a domain of one sequence beside one of 10^15 still has a weight that a `Double` can
+  /// hold.
   public static let exponentRange = 0.0...10.0
 
   /// Returns the mixture that this means for a corpus.

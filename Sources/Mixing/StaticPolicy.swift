@@ -1,8 +1,8 @@
 /// The policy that never changes its mixture.
 ///
-/// The mixture comes from a ``StaticMixture``: natural or uniform shares, something between the two,
-/// weights given by name, or the file that RegMix's search writes. It is what every online policy is
-/// compared with.
+/// The mixture comes from a ``StaticMixture``: natural or uniform shares, something between the
+/// two, weights given by name, or the file that RegMix's search writes. It is what every online
+/// policy is compared with.
 ///
 /// Source: Liu et al. 2024, *RegMix: Data Mixture as Regression for Language Model Pre-training*
 /// (arXiv:2407.01492), section 3: the mixture that the regression predicts to be best is used
