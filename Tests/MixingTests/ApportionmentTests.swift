@@ -26,17 +26,13 @@ struct ApportionmentTests {
     #expect(state.credits == vectors.fixed.credits)
   }
 
-  @Test func halfAThirdAndASixthByHand() throws {
-    // Credits in sixths after each row's pay: (3, 2, 1) → 0; (0, 4, 2) → 1; (3, 0, 3) → 0;
-    // (0, 2, 4) → 2; (3, 4, -1) → 1; (6, 0, 0) → 0; and all credits are 0 again.
-    let mixture = try Mixture(normalizing: [3, 2, 1])
+  @Test func aHalfAndTwoQuartersByHand() throws {
+    // In quarters, after adding (2, 1, 1) and before the winner pays 4: (2, 1, 1) → 0; (0, 2, 2) →
+    // 1, the lower of two; (2, -1, 3) → 2; (4, 0, 0) → 0; and nothing is owed.
+    let mixture = try Mixture(weights: [0.5, 0.25, 0.25])
     var state = Apportionment(domainCount: 3)
-    #expect((0..<6).map { _ in state.nextDomain(mixture) } == [0, 1, 0, 2, 1, 0])
-    // 2^48 is no multiple of 6; what is left is the rounding of the shares, six times.
-    for (credit, share) in zip(state.credits, mixture.integerShares) {
-      #expect((credit - 6 * share).isMultiple(of: Mixture.one))
-      #expect(abs(credit) <= 6)
-    }
+    #expect((0..<4).map { _ in state.nextDomain(mixture) } == [0, 1, 2, 0])
+    #expect(state.credits == [0, 0, 0])
   }
 
   /// Pours on those that were not picked yet: 1/K on all, then 1/(K − 1) on the rest, and so on.
@@ -104,30 +100,38 @@ struct ApportionmentTests {
     }
   }
 
-  /// Halves on two domains at a time, zeros elsewhere: the two that are owed most, so that the
-  /// loser is owed more still; the two that are owed least; or two by chance.
+  /// Halves on two domains, zeros elsewhere: the two whose credits are nearest, so that credits
+  /// spread until all are half a draw apart, or two by chance.
+  ///
+  /// The first takes credits to about (K − 1)/4, beyond what is possible without zeros for K ≥ 10.
   @Test(arguments: [2, 3, 5, 10, 22])
   func pairAdversariesWithZerosStayWithinTheirBound(domainCount: Int) throws {
-    for kind in 0..<3 {
-      var generator = TestGenerator(seed: UInt64(kind))
+    let limit = 3 * Int64(domainCount - 1) * (Mixture.one / 2)
+    var farthest: Int64 = 0
+    for isNearest in [true, false] {
+      var generator = TestGenerator(seed: 1)
       var state = Apportionment(domainCount: domainCount)
       for row in 0..<3000 {
-        var order = Array(0..<domainCount).sorted {
-          (state.credits[$0], $0) < (state.credits[$1], $1)
+        let credits = state.credits
+        var order = (0..<domainCount).shuffled(using: &generator)
+        if isNearest {
+          order.sort { credits[$0] < credits[$1] }
+          let gaps = zip(order, order.dropFirst()).map { credits[$1] - credits[$0] }
+          let least = gaps.min() ?? 0
+          let places = gaps.indices.filter { gaps[$0] == least }
+          order.removeFirst(places.randomElement(using: &generator) ?? 0)
         }
-        if kind == 1 { order.reverse() }
-        if kind == 2 { order.shuffle(using: &generator) }
         var weights = [Double](repeating: 0, count: domainCount)
         weights[order[0]] = 1
         weights[order[1]] = 1
         _ = state.nextDomain(try Mixture(normalizing: weights))
-        let limit = 3 * Int64(domainCount - 1) * (Mixture.one / 2)
-        let isWithin = state.credits.allSatisfy { abs($0) <= limit }
-        #expect(isWithin, "kind \(kind), row \(row)")
-        if !isWithin { return }
+        try #require(
+          state.credits.allSatisfy { abs($0) <= limit }, "nearest: \(isNearest), row \(row)")
+        farthest = max(farthest, state.credits.max() ?? 0)
       }
       #expect(state.credits.reduce(0, +) == 0)
     }
+    #expect(Harmonic(domainCount).allows(farthest) == (domainCount < 10))
   }
 
   @Test func aWeightOfABillionthGetsOneRowInABillion() throws {

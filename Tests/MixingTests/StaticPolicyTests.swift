@@ -15,7 +15,7 @@ struct StaticPolicyTests {
 
   @Test func naturalSharesAreThoseOfTheSequences() throws {
     let policy = try StaticPolicy(.natural, in: context)
-    #expect(policy.mixture == (try Mixture(weights: [0.6, 0.3, 0.1])))
+    #expect(policy.mixture == (try Mixture(normalizing: [600, 300, 100])))
     #expect(policy.reason == "static natural")
     #expect(!policy.readsFeedback)
   }
@@ -87,7 +87,7 @@ struct StaticPolicyTests {
     var other = try StaticPolicy(.uniform, in: context)
     expectError(
       """
-      the checkpoint's static mixture gives domain 0 the share 168884986026394 of 2^48, the \
+      the checkpoint's static mixture gives domain 0 the share 168884986026393 of 2^48, the \
       configured one 93824992236886; resume with the same mixture or start the policy anew
       """
     ) { try other.restore(from: saved) }
