@@ -1,5 +1,5 @@
 /// How weights become integers that sum to 2^48.
-enum IntegerShares {
+package enum IntegerShares {
   /// Rounds weights to shares by largest remainder, without allocating.
   ///
   /// With x_i = w_i / Σ w · 2^48, in `Double`, the sum taken from the lowest index up:
@@ -15,7 +15,7 @@ enum IntegerShares {
   ///   - shares: where q is written, `[domain]`.
   ///   - weight: w of a domain index; finite, ≥ 0, not all 0, with a finite sum.
   /// - Complexity: O(K·R) with R ≤ K the remainder to hand out. Mixtures are made once a step.
-  static func round(
+  package static func round(
     count: Int, into shares: UnsafeMutableBufferPointer<Int64>, weight: (Int) -> Double
   ) {
     precondition(shares.count >= count, "\(shares.count) shares cannot hold \(count) domains")
