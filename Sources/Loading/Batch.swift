@@ -1,4 +1,3 @@
-public import Corpora
 public import Mixing
 
 /// B sequences and everything that is to be known of them.
@@ -21,8 +20,11 @@ public struct Batch: Sendable {
   /// The step that this batch is for, counted from 1.
   public var step: Int { facts.step }
 
-  /// The state after this batch, from which a loader goes on with the following one.
-  public var checkpoint: LoaderCheckpoint { facts.checkpoint }
+  /// Returns the state after this batch, from which a loader goes on with the following one.
+  ///
+  /// - Returns: A value that stays true whatever the loader does next.
+  /// - Throws: ``LoadingError/mixing(_:)`` if a policy of the program's own does not encode.
+  public func checkpoint() throws(LoadingError) -> LoaderCheckpoint { try facts.checkpoint() }
 
   /// Calls `body` with the tokens, row-major `[row, T + 1]`: the inputs of a row are its first T tokens, the targets its last T.
   ///
@@ -93,7 +95,7 @@ public struct BatchFacts: Sendable {
   public var asked: Mixture { storage.asked }
 
   /// The parts, of 2^48, by which the batch was begun: the asked mixture without the domains that were exhausted.
-  public var effectiveShares: [Int64] { storage.effectiveShares }
+  public var effectiveShares: [Int64] { Array(storage.effectiveShares) }
 
   /// Why the asked mixture was what it was, in the policy's words.
   public var reason: String { storage.reason }
@@ -101,8 +103,11 @@ public struct BatchFacts: Sendable {
   /// The step of the last feedback that the policy had observed; 0 if none.
   public var lastObservedStep: Int { storage.lastObservedStep }
 
-  /// The state after the batch, from which a loader goes on with the following one.
-  public var checkpoint: LoaderCheckpoint { storage.checkpoint() }
+  /// Returns the state after the batch, from which a loader goes on with the following one.
+  ///
+  /// - Returns: A value that stays true whatever the loader does next.
+  /// - Throws: ``LoadingError/mixing(_:)`` if a policy of the program's own does not encode.
+  public func checkpoint() throws(LoadingError) -> LoaderCheckpoint { try storage.checkpoint() }
 }
 
 /// The memory behind a batch.
@@ -123,6 +128,7 @@ final class BatchStorage: @unchecked Sendable {
   let positionsBefore: UnsafeMutableBufferPointer<Int>
   let positionsAfter: UnsafeMutableBufferPointer<Int>
   let creditsAfter: UnsafeMutableBufferPointer<Int64>
+  let effectiveShares: UnsafeMutableBufferPointer<Int64>
 
   var step = 0
   var rowCount = 0
@@ -132,7 +138,6 @@ final class BatchStorage: @unchecked Sendable {
   var refusedFeedbackCount = 0
   var ledgerByteCount = 0
   var asked: Mixture
-  var effectiveShares: [Int64] = []
   var reason = ""
   var policy: any MixturePolicy
 
@@ -147,10 +152,12 @@ final class BatchStorage: @unchecked Sendable {
     positionsBefore = .allocate(capacity: domainCount)
     positionsAfter = .allocate(capacity: domainCount)
     creditsAfter = .allocate(capacity: domainCount)
+    effectiveShares = .allocate(capacity: domainCount)
     rowCounts.initialize(repeating: 0)
     positionsBefore.initialize(repeating: 0)
     positionsAfter.initialize(repeating: 0)
     creditsAfter.initialize(repeating: 0)
+    effectiveShares.initialize(repeating: 0)
   }
 
   deinit {
@@ -161,6 +168,7 @@ final class BatchStorage: @unchecked Sendable {
     positionsBefore.deallocate()
     positionsAfter.deallocate()
     creditsAfter.deallocate()
+    effectiveShares.deallocate()
   }
 
   /// Makes room for the facts of `rows` rows and, unless the caller brings its own memory, their tokens.
@@ -182,11 +190,17 @@ final class BatchStorage: @unchecked Sendable {
   }
 
   /// Makes the checkpoint of the state after the batch.
-  func checkpoint() -> LoaderCheckpoint {
-    LoaderCheckpoint(
+  func checkpoint() throws(LoadingError) -> LoaderCheckpoint {
+    let erased: PolicyCheckpoint
+    do throws(MixingError) {
+      erased = try policy.erasedCheckpoint()
+    } catch {
+      throw .mixing(error)
+    }
+    return LoaderCheckpoint(
       identity: identity, step: step, rowTotal: rowTotalAfter, drawCount: drawCountAfter,
       positions: Array(positionsAfter), credits: Array(creditsAfter),
       lastObservedStep: lastObservedStep, refusedFeedbackCount: refusedFeedbackCount,
-      ledgerByteCount: ledgerByteCount, policy: PolicyCheckpoint(of: policy))
+      ledgerByteCount: ledgerByteCount, policy: erased)
   }
 }

@@ -1,4 +1,4 @@
-internal import Corpora
+package import Corpora
 
 /// A permutation of 0..<count that is computed element by element, from a key and a counter.
 ///

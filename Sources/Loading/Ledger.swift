@@ -1,3 +1,6 @@
+internal import Corpora
+public import Mixing
+
 #if canImport(FoundationEssentials)
   internal import FoundationEssentials
 #else
@@ -8,8 +11,6 @@
 #elseif canImport(Darwin)
   internal import Darwin
 #endif
-internal import Corpora
-public import Mixing
 
 /// The first line of a ledger: what every line is to be read with.
 public struct LedgerHeader: Sendable, Equatable, Codable {
@@ -170,7 +171,10 @@ final class LedgerWriter {
   }
 
   /// Appends the line of the step that `batch` describes; numbers are written without allocating.
-  func append(_ batch: BatchStorage, creditsBefore: [Int64], drawCount: Int, feedback: [Feedback])
+  func append(
+    _ batch: BatchStorage, creditsBefore: UnsafeMutableBufferPointer<Int64>, drawCount: Int,
+    feedback: [Feedback]
+  )
     throws(LoadingError)
   {
     buffer.removeAll(keepingCapacity: true)

@@ -1,10 +1,11 @@
+public import Corpora
+public import Mixing
+
 #if canImport(FoundationEssentials)
   internal import FoundationEssentials
 #else
   internal import Foundation
 #endif
-public import Corpora
-public import Mixing
 
 /// What must be the same for a run to go on: the corpus and the part of the configuration that decides the order and the draw.
 public struct LoaderIdentity: Sendable, Equatable, Codable {

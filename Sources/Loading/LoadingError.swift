@@ -38,7 +38,7 @@ public enum LoadingError: Error {
   /// A caller's buffer has another size than the batch.
   case bufferSize(elementCount: Int, required: Int)
   /// A read did not come back in time; the loader cannot go on, but can be closed.
-  case readTimedOut(ShardPlace, timeoutInSeconds: Int)
+  case readTimedOut(ShardPlace, frame: Int, timeoutInSeconds: Int)
 }
 
 /// What is wrong with a checkpoint file.

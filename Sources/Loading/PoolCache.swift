@@ -18,7 +18,7 @@ final class PoolCache: @unchecked Sendable {
   private let monitor = Monitor()
 
   /// What one domain reads.
-  private struct DomainPools {
+  fileprivate struct DomainPools {
     /// The pool that is read now.
     var current: PoolSlot?
     /// The pool after it.
@@ -138,11 +138,11 @@ final class PoolCache: @unchecked Sendable {
         let inTime = monitor.wait(until: Deadline(inSeconds: readTimeoutInSeconds))
         isCallerWaiting = false
         if !inTime, case .decoding = slot.states[rank] {
-          let domain = slot.domain
+          let (unit, domain) = (slot.units[rank], slot.domain)
           monitor.unlock()
-          throw .readTimedOut(
-            ShardPlace(domain: orders[domain].name, path: "unit \(slot.units[rank])"),
-            timeoutInSeconds: readTimeoutInSeconds)
+          let (place, frame) = store.place(
+            ofUnit: unit, domain: domain, layout: orders[domain].layout)
+          throw .readTimedOut(place, frame: frame, timeoutInSeconds: readTimeoutInSeconds)
         }
       }
     }

@@ -43,4 +43,24 @@ final class ShardStore: @unchecked Sendable {
     opened.append((domain, shard))
     return reader
   }
+
+  /// Names the shard and the first frame of a unit, for errors; opens nothing.
+  func place(ofUnit unit: Int, domain: Int, layout: DomainLayout) -> (ShardPlace, frame: Int) {
+    var (shard, frame) = (0, 0)
+    if unit < layout.frameUnitCount {
+      let frames = layout.frames(ofUnit: unit)
+      (shard, frame) = (frames.shard, frames.frames.lowerBound)
+    } else {
+      var isFirst = true
+      layout.forEachTailSegment(ofUnit: unit) { segment in
+        if isFirst { (shard, frame) = (segment.shard, segment.frame) }
+        isFirst = false
+      }
+    }
+    let description = corpus.domains[domain].shards[split, default: []][shard]
+    return (
+      ShardPlace(
+        domain: corpus.domains[domain].name, path: corpus.folder + "/" + description.path), frame
+    )
+  }
 }

@@ -1,4 +1,4 @@
-public import Corpora
+internal import Corpora
 
 /// The element type of a batch's tokens.
 public enum TokenType: String, Sendable, Codable, CaseIterable {
