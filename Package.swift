@@ -49,7 +49,7 @@ let package = Package(
     .executableTarget(
       name: "HeadraceTool",
       dependencies: [
-        "Headrace", "Corpora", "Mixing", "Kernels", "Loading", "Training", "Ablations",
+        "Headrace", "Corpora", "Mixing", "Kernels", "Loading", "Training", "Ablations", "CKernels",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],

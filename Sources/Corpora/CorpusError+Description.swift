@@ -1,0 +1,106 @@
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
+
+extension CorpusError: CustomStringConvertible {
+  /// What happened, where, and what to do about it.
+  public var description: String {
+    switch self {
+    case .cannotOpen(let path, let code):
+      "cannot open \(path): \(systemText(code)). Check the path and its permissions."
+    case .cannotRead(let path, let byteOffset, let code):
+      "cannot read \(path) at byte \(byteOffset): \(systemText(code)). The disk or the network "
+        + "file system may be failing; read the file with another program, then try again."
+    case .endsEarly(let path, let byteOffset, let byteCount, let fileByteCount):
+      "\(path) ends at byte \(fileByteCount), but \(byteCount) bytes at \(byteOffset) belong to "
+        + "it: the file is truncated. Copy or pack it again."
+    case .cannotWrite(let path, let byteOffset, let code):
+      "cannot write \(path) at byte \(byteOffset): \(systemText(code)). Nothing was replaced; "
+        + "make room or choose another folder, then run the same command again."
+    case .cannotRename(let path, let newPath, let code):
+      "cannot rename \(path) to \(newPath): \(systemText(code)). Both must lie on one file system "
+        + "that you may write to."
+    case .tooLarge(let path, let byteCount, let limit):
+      "\(path) has \(byteCount) bytes; a file of its kind has at most \(limit). Is it the right file?"
+    case .malformedJSON(let path, let underlying):
+      "\(path) is not what it should be: \(underlying). Make it again, or mend it by hand."
+    case .unsupportedFormat(let path, let field, let found, let supported):
+      "\(path) has \(field) \(found); this program reads \(supported). Pack it again or use the "
+        + "program that made it."
+    case .manifestValue(let path, let field, let value, let allowed):
+      "\(path): \(field) is \(value), but must lie in \(allowed.lowerBound)…\(allowed.upperBound)."
+    case .manifestName(let path, let field, let name):
+      "\(path): \(field) \"\(name)\" is empty, repeated or not a plain name (letters, digits, "
+        + "'.', '_', '-', at most 128, no leading '.')."
+    case .unsafePath(let path, let entry):
+      "\(path) names the file \"\(entry)\", which is absolute or leaves the corpus folder. "
+        + "A corpus may only name files below itself."
+    case .fingerprintDiffers(let path, let domain, let recorded, let computed):
+      "\(path): domain \(domain) records the fingerprint \(recorded), but its shards have "
+        + "\(computed): the manifest was changed by hand or is damaged. Pack the domain again."
+    case .unknownDomain(let name, let known):
+      "the corpus has no domain \"\(name)\"; it has \(known.joined(separator: ", "))."
+    case .shardDiffers(let place, let field, let recorded, let found):
+      "\(place) is not the shard that the manifest records: its \(field) is \(found), not "
+        + "\(recorded). It was replaced, truncated or damaged; copy or pack it again."
+    case .indexDamaged(let place, let byteOffset, let fault):
+      "\(place): the index at byte \(byteOffset) is damaged: \(fault). Copy or pack the shard again."
+    case .frameDamaged(let place, let frame, let byteOffset, let fault):
+      "\(place): frame \(frame) at byte \(byteOffset) is damaged: \(fault). Copy or pack the shard "
+        + "again; `headrace verify` lists every damaged frame."
+    case .compressionFailed(let code):
+      "libzstd failed with code \(code). The machine may be out of memory."
+    }
+  }
+
+  /// The operating system's words for an errno.
+  private func systemText(_ code: Int32) -> String {
+    String(cString: strerror(code)) + " (errno \(code))"
+  }
+}
+
+extension ShardPlace: CustomStringConvertible {
+  /// The domain and the path.
+  public var description: String { "domain \(domain), shard \(path)" }
+}
+
+extension IndexFault: CustomStringConvertible {
+  /// What is wrong, without the place.
+  public var description: String {
+    switch self {
+    case .missing(let fileByteCount):
+      "a file of \(fileByteCount) bytes holds none"
+    case .footer(let found):
+      "the file ends with 0x\(String(found, radix: 16)) in place of a seek table's footer"
+    case .length(let recorded, let allowed):
+      "it records a length of \(recorded), but only \(allowed.lowerBound)…\(allowed.upperBound) fits"
+    case .magic(let expected, let found):
+      "it begins with 0x\(String(found, radix: 16)), not with 0x\(String(expected, radix: 16))"
+    case .version(let found, let supported):
+      "it has version \(found); this program reads version \(supported)"
+    case .checksum(let recorded, let computed):
+      "its checksum is \(XXHash.text(computed)), not \(XXHash.text(recorded))"
+    case .contradiction(let field, let expected, let found):
+      "its \(field) is \(found), where \(expected) must stand"
+    }
+  }
+}
+
+extension FrameFault: CustomStringConvertible {
+  /// What is wrong, without the place.
+  public var description: String {
+    switch self {
+    case .zstd(let name): "libzstd says \"\(name)\""
+    case .byteCount(let recorded, let found): "it holds \(found) bytes, not \(recorded)"
+    case .checksum(let recorded, let found):
+      "its checksum is 0x\(String(found, radix: 16)), not 0x\(String(recorded, radix: 16))"
+    case .firstToken(let recorded, let found): "its first token is \(found), not \(recorded)"
+    case .token(let position, let token, let vocabularySize):
+      "token \(position) is \(token), which a vocabulary of \(vocabularySize) does not have"
+    case .documentCount(let recorded, let found):
+      "the shard holds \(found) documents, not \(recorded)"
+    }
+  }
+}

@@ -1,0 +1,85 @@
+/// What was found wrong with a corpus, where, and what was expected there.
+public enum CorpusError: Error {
+  /// The file or folder at `path` does not open; `code` is errno.
+  case cannotOpen(path: String, code: Int32)
+  /// Reading at `byteOffset` failed and kept failing; `code` is errno.
+  case cannotRead(path: String, byteOffset: Int, code: Int32)
+  /// The file ends at `fileByteCount` although `byteCount` bytes at `byteOffset` belong to it.
+  case endsEarly(path: String, byteOffset: Int, byteCount: Int, fileByteCount: Int)
+  /// Writing at `byteOffset` failed; `code` is errno. What stood at the final name stands unchanged.
+  case cannotWrite(path: String, byteOffset: Int, code: Int32)
+  /// A finished file did not get its final name; `code` is errno.
+  case cannotRename(path: String, newPath: String, code: Int32)
+  /// A file is larger than its kind may be.
+  case tooLarge(path: String, byteCount: Int, limit: Int)
+  /// A JSON file does not have the form that it must have.
+  case malformedJSON(path: String, underlying: any Error)
+  /// A file was made by a format, or a version of it, that this program does not read.
+  case unsupportedFormat(path: String, field: String, found: String, supported: String)
+  /// A number in a manifest lies outside its limits.
+  case manifestValue(path: String, field: String, value: Int, allowed: ClosedRange<Int>)
+  /// A name in a manifest is empty, repeated, or holds what a name may not hold.
+  case manifestName(path: String, field: String, name: String)
+  /// A path in a manifest is absolute or climbs out of the corpus.
+  case unsafePath(path: String, entry: String)
+  /// A recorded fingerprint is not the one of what the manifest records.
+  case fingerprintDiffers(path: String, domain: String, recorded: String, computed: String)
+  /// The corpus has no domain of that name.
+  case unknownDomain(name: String, known: [String])
+  /// A shard is not the one that the manifest records.
+  case shardDiffers(ShardPlace, field: String, recorded: UInt64, found: UInt64)
+  /// The index at the end of a shard is damaged.
+  case indexDamaged(ShardPlace, byteOffset: Int, IndexFault)
+  /// A frame is damaged.
+  case frameDamaged(ShardPlace, frame: Int, byteOffset: Int, FrameFault)
+  /// libzstd refused to make a context or to compress; `code` is its error code.
+  case compressionFailed(code: Int)
+}
+
+/// Which shard an error speaks of.
+public struct ShardPlace: Sendable, Equatable {
+  /// The domain's name.
+  public let domain: String
+  /// The shard's path, as it was opened.
+  public let path: String
+
+  /// Names a shard.
+  public init(domain: String, path: String) {
+    self.domain = domain
+    self.path = path
+  }
+}
+
+/// What is wrong with a shard's index.
+public enum IndexFault: Sendable, Equatable {
+  /// The file is too short to hold an index.
+  case missing(fileByteCount: Int)
+  /// The last bytes are not the footer of a seek table.
+  case footer(found: UInt32)
+  /// A length in the index does not fit the file.
+  case length(recorded: Int, allowed: ClosedRange<Int>)
+  /// A skippable frame or the index does not begin as it must.
+  case magic(expected: UInt64, found: UInt64)
+  /// The index has another version.
+  case version(found: UInt32, supported: UInt32)
+  /// The index's own checksum does not hold.
+  case checksum(recorded: UInt64, computed: UInt64)
+  /// Two numbers that must agree do not.
+  case contradiction(field: String, expected: Int, found: Int)
+}
+
+/// What is wrong with a frame.
+public enum FrameFault: Sendable, Equatable {
+  /// libzstd found the damage; `name` is its error's name.
+  case zstd(name: String)
+  /// The frame decodes to another number of bytes than the index records.
+  case byteCount(recorded: Int, found: Int)
+  /// The frame's checksum is not the one that the index records.
+  case checksum(recorded: UInt32, found: UInt32)
+  /// The frame's first token is not the one that the index records.
+  case firstToken(recorded: UInt32, found: UInt32)
+  /// A token is not in the vocabulary; `position` counts tokens in the frame from 0.
+  case token(position: Int, token: UInt32, vocabularySize: Int)
+  /// The number of end-of-text tokens in the shard is not its number of documents.
+  case documentCount(recorded: Int, found: Int)
+}

@@ -1,0 +1,120 @@
+internal import CZstd
+
+/// A compressed frame of tokens, and what the index records of it.
+package struct EncodedFrame: Sendable {
+  /// The zstd frame.
+  package var bytes: [UInt8]
+  /// How many tokens it holds, 1…``tokensPerFrame``.
+  package var tokenCount: Int
+  /// Its first token.
+  package var firstToken: UInt32
+  /// The low 32 bits of the XXH64 of its tokens' bytes, as the frame itself ends with.
+  package var checksum: UInt32
+}
+
+/// Compresses frames; one per thread.
+package final class FrameEncoder {
+  private let context: OpaquePointer
+  private let tokenWidth: TokenWidth
+
+  /// Creates an encoder at a zstd level, 1…19.
+  package init(tokenWidth: TokenWidth, level: Int) throws(CorpusError) {
+    guard let context = ZSTD_createCCtx() else { throw .compressionFailed(code: -1) }
+    self.context = context
+    self.tokenWidth = tokenWidth
+    for (parameter, value) in [
+      (ZSTD_c_compressionLevel, Int32(level)), (ZSTD_c_checksumFlag, 1),
+      (ZSTD_c_contentSizeFlag, 1),
+    ] {
+      try check(ZSTD_CCtx_setParameter(context, parameter, value))
+    }
+  }
+
+  deinit {
+    ZSTD_freeCCtx(context)
+  }
+
+  /// Returns one frame with content size and checksum that holds the tokens whose bytes are `tokenBytes`.
+  ///
+  /// - Precondition: `tokenBytes` is not empty and is a whole number of tokens, at most ``tokensPerFrame``.
+  package func encode(_ tokenBytes: UnsafeRawBufferPointer) throws(CorpusError) -> EncodedFrame {
+    let tokenCount = tokenBytes.count / tokenWidth.byteCount
+    precondition(
+      (1...tokensPerFrame).contains(tokenCount) && tokenBytes.count % tokenWidth.byteCount == 0,
+      "a frame holds 1 to \(tokensPerFrame) whole tokens, not \(tokenBytes.count) bytes")
+    var result = 0
+    let bytes = [UInt8](unsafeUninitializedCapacity: ZSTD_compressBound(tokenBytes.count)) {
+      buffer, initializedCount in
+      result = ZSTD_compress2(
+        context, buffer.baseAddress, buffer.count, tokenBytes.baseAddress, tokenBytes.count)
+      initializedCount = ZSTD_isError(result) == 0 ? result : 0
+    }
+    try check(result)
+    return EncodedFrame(
+      bytes: bytes, tokenCount: tokenCount,
+      firstToken: tokenWidth.token(at: 0, of: tokenBytes),
+      checksum: UInt32(truncatingIfNeeded: XXHash.hash64(tokenBytes)))
+  }
+
+  private func check(_ result: Int) throws(CorpusError) {
+    guard ZSTD_isError(result) != 0 else { return }
+    throw .compressionFailed(code: Int(ZSTD_getErrorCode(result).rawValue))
+  }
+}
+
+/// Decompresses frames; one per thread.
+///
+/// It owns the one buffer into which compressed bytes are read, so that decoding a frame allocates nothing.
+package final class FrameDecoder {
+  private let context: OpaquePointer
+  private var compressed: UnsafeMutableRawBufferPointer
+
+  /// Creates a decoder.
+  package init() throws(CorpusError) {
+    guard let context = ZSTD_createDCtx() else { throw .compressionFailed(code: -1) }
+    self.context = context
+    compressed = .allocate(byteCount: 0, alignment: 64)
+  }
+
+  deinit {
+    ZSTD_freeDCtx(context)
+    compressed.deallocate()
+  }
+
+  /// The buffer for at least `byteCount` compressed bytes; what it held before is gone.
+  func compressedBuffer(byteCount: Int) -> UnsafeMutableRawBufferPointer {
+    if compressed.count < byteCount {
+      compressed.deallocate()
+      compressed = .allocate(byteCount: byteCount, alignment: 64)
+    }
+    return UnsafeMutableRawBufferPointer(rebasing: compressed[..<byteCount])
+  }
+
+  /// Decodes one whole frame into `destination`, which must be exactly as large as its content.
+  ///
+  /// libzstd verifies the frame's checksum over all that it wrote.
+  func decode(_ frame: UnsafeRawBufferPointer, into destination: UnsafeMutableRawBufferPointer)
+    -> FrameFault?
+  {
+    let result = ZSTD_decompressDCtx(
+      context, destination.baseAddress, destination.count, frame.baseAddress, frame.count)
+    if ZSTD_isError(result) != 0 {
+      return .zstd(name: String(cString: ZSTD_getErrorName(result)))
+    }
+    return result == destination.count
+      ? nil : .byteCount(recorded: destination.count, found: result)
+  }
+}
+
+extension TokenWidth {
+  /// Returns the token at `position` of little-endian tokens.
+  package func token(at position: Int, of bytes: UnsafeRawBufferPointer) -> UInt32 {
+    switch self {
+    case .uint16:
+      UInt32(
+        UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: position * 2, as: UInt16.self)))
+    case .uint32:
+      UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: position * 4, as: UInt32.self))
+    }
+  }
+}

@@ -1,0 +1,69 @@
+/// An open token shard whose index was verified; any thread may read from it.
+package final class ShardReader: Sendable {
+  /// What the index says.
+  package let index: ShardIndex
+  /// Which shard this is, for errors.
+  package let place: ShardPlace
+
+  private let file: FileReader
+
+  /// Opens the shard at `path`, which must be the one that the manifest describes.
+  package init(path: String, domain: String, description: ShardDescription, tokenWidth: TokenWidth)
+    throws(CorpusError)
+  {
+    place = ShardPlace(domain: domain, path: path)
+    file = try FileReader(path: path)
+    guard file.byteCount == description.byteCount else {
+      throw .shardDiffers(
+        place, field: "size in bytes", recorded: UInt64(clamping: description.byteCount),
+        found: UInt64(file.byteCount))
+    }
+    let (index, checksum) = try ShardIndex.read(from: file, domain: domain)
+    self.index = index
+    for (field, recorded, found) in [
+      ("checksum", description.checksum, checksum),
+      ("token width", UInt64(tokenWidth.byteCount), UInt64(index.tokenWidth.byteCount)),
+      ("token count", UInt64(clamping: description.tokenCount), UInt64(index.tokenCount)),
+      ("document count", UInt64(clamping: description.documentCount), UInt64(index.documentCount)),
+    ] where recorded != found {
+      throw .shardDiffers(place, field: field, recorded: recorded, found: found)
+    }
+  }
+
+  /// Reads and decodes frame `frameIndex` into `destination`, and verifies it before it returns.
+  ///
+  /// Three things are compared: the frame's own checksum with its content (by libzstd), the same with the index, and the first token with the index.
+  ///
+  /// - Precondition: `destination` has exactly the frame's content size.
+  package func decode(
+    frame frameIndex: Int, into destination: UnsafeMutableRawBufferPointer,
+    using decoder: FrameDecoder
+  ) throws(CorpusError) {
+    let entry = index.frames[frameIndex]
+    precondition(
+      destination.count == entry.tokenCount * index.tokenWidth.byteCount,
+      "frame \(frameIndex) does not fill \(destination.count) bytes")
+    let compressed = decoder.compressedBuffer(byteCount: entry.byteCount)
+    try file.read(into: compressed, at: entry.byteOffset)
+    let frame = UnsafeRawBufferPointer(compressed)
+    if let fault = decoder.decode(frame, into: destination) {
+      throw damage(frameIndex, fault)
+    }
+    // A frame ends with its content's checksum, which libzstd has just compared with the content.
+    let checksum = TokenWidth.uint32.token(
+      at: 0, of: UnsafeRawBufferPointer(rebasing: frame[(frame.count - min(4, frame.count))...]))
+    guard checksum == entry.checksum else {
+      throw damage(frameIndex, .checksum(recorded: entry.checksum, found: checksum))
+    }
+    let firstToken = index.tokenWidth.token(at: 0, of: UnsafeRawBufferPointer(destination))
+    guard firstToken == entry.firstToken else {
+      throw damage(frameIndex, .firstToken(recorded: entry.firstToken, found: firstToken))
+    }
+  }
+
+  /// Names this shard's frame in an error.
+  package func damage(_ frameIndex: Int, _ fault: FrameFault) -> CorpusError {
+    .frameDamaged(
+      place, frame: frameIndex, byteOffset: index.frames[frameIndex].byteOffset, fault)
+  }
+}
