@@ -31,17 +31,23 @@ Problems = Iterator[Problem]
 def file_length(file: SourceFile) -> Problems:
     limit = tables.SOURCE_FILE_LINES if file.is_source else tables.TEST_FILE_LINES
     if len(file.lines) > limit:
-        yield Problem(file.path, limit + 1, f"{len(file.lines)} lines, at most {limit} are allowed",
-                      "split the file by topic")
+        yield Problem(
+            file.path,
+            limit + 1,
+            f"{len(file.lines)} lines, at most {limit} are allowed",
+            "split the file by topic",
+        )
 
 
 def function_length(file: SourceFile) -> Problems:
     for function in file.functions():
         if function.line_count > tables.FUNCTION_LINES:
             yield Problem(
-                file.path, function.line,
+                file.path,
+                function.line,
                 f"{function.name} has {function.line_count} lines, at most {tables.FUNCTION_LINES} are allowed",
-                "keep branches and state here and move straight pieces into helpers")
+                "keep branches and state here and move straight pieces into helpers",
+            )
 
 
 def line_length(file: SourceFile) -> Problems:
@@ -49,12 +55,16 @@ def line_length(file: SourceFile) -> Problems:
         text_alone = file.is_swift and line.lstrip().startswith('"')
         limit = tables.TEXT_LINE_LENGTH if text_alone else tables.LINE_LENGTHS[file.suffix]
         if len(line) > limit and "://" not in line:
-            yield Problem(file.path, number, f"{len(line)} columns, at most {limit} are allowed", "wrap the line")
+            yield Problem(
+                file.path, number, f"{len(line)} columns, at most {limit} are allowed", "wrap the line"
+            )
 
 
 _IMPORT = re.compile(
     r"^[ \t]*(?:@\w+(?:\([^)]*\))?[ \t]+)*(?:(?:public|package|internal|fileprivate|private)[ \t]+)?"
-    r"import[ \t]+(?:(?:struct|class|enum|protocol|func|let|var|typealias)[ \t]+)?(\w+)", re.M)
+    r"import[ \t]+(?:(?:struct|class|enum|protocol|func|let|var|typealias)[ \t]+)?(\w+)",
+    re.M,
+)
 
 
 def allowed_imports(module: str) -> set[str] | None:
@@ -73,19 +83,30 @@ def imports(file: SourceFile) -> Problems:
         return
     allowed = allowed_imports(file.module)
     if allowed is None:
-        yield Problem(file.path, 1, f"the module {file.module} is not in the table of modules",
-                      "add it to IMPORTS and LINE_BUDGETS in .ci/tidy_tables.py")
+        yield Problem(
+            file.path,
+            1,
+            f"the module {file.module} is not in the table of modules",
+            "add it to IMPORTS and LINE_BUDGETS in .ci/tidy_tables.py",
+        )
         return
     for match in _IMPORT.finditer(file.code):
         if match.group(1) not in allowed:
-            yield Problem(file.path, file.line_of(match.start(1)),
-                          f"{file.module} may not import {match.group(1)}",
-                          "follow the arrows between the modules, or change them in .ci/tidy_tables.py and say why")
+            yield Problem(
+                file.path,
+                file.line_of(match.start(1)),
+                f"{file.module} may not import {match.group(1)}",
+                "follow the arrows between the modules, or change them in .ci/tidy_tables.py and say why",
+            )
 
 
 # Calls that a library may not make: the pattern, its name, what to do.
 _BANNED_IN_LIBRARIES = [
-    (r"(?<![\w.])(?:debugPrint|print)\(", "print", "return the text, or log through the Logger that is passed in"),
+    (
+        r"(?<![\w.])(?:debugPrint|print)\(",
+        "print",
+        "return the text, or log through the Logger that is passed in",
+    ),
     (r"(?<![\w.])_?exit\(", "exit", "throw an error"),
     (r"\bSystemRandomNumberGenerator\b", "SystemRandomNumberGenerator", "take `using generator:`"),
     (r"\bDate\(", "Date()", "use a ContinuousClock for durations, or let the program pass the date in"),
@@ -123,15 +144,21 @@ def unchecked_sendable(file: SourceFile) -> Problems:
         line = file.line_of(match.start())
         comments = [file.comment_above(at) for at in range(line, max(line - 4, 0), -1)]
         if not any(_REASON.search(comment) for comment in comments):
-            yield Problem(file.path, line, f"{match.group()} without its reason",
-                          "write on the line above why it is sound: which lock, thread or owner makes it so")
+            yield Problem(
+                file.path,
+                line,
+                f"{match.group()} without its reason",
+                "write on the line above why it is sound: which lock, thread or owner makes it so",
+            )
 
 
 _STORED_UNSAFE = re.compile(
-    r"^[ \t]*(?:[\w@]+(?:\([\w]*\))?[ \t]+)*(?:let|var)[ \t]+\w+[ \t]*:[ \t]*[^={\n]*\bUnsafe\w+[^\n]*", re.M)
+    r"^[ \t]*(?:[\w@]+(?:\([\w]*\))?[ \t]+)*(?:let|var)[ \t]+\w+[ \t]*:[ \t]*[^={\n]*\bUnsafe\w+[^\n]*", re.M
+)
 _HEADER_WORD = re.compile(
     r"(?<![.\w])(struct|class|actor|enum|extension|protocol|func|init|deinit|subscript|var|let|get|set|if|else|for|while|"
-    r"do|catch|switch|guard|defer|return)\b")
+    r"do|catch|switch|guard|defer|return)\b"
+)
 _TYPES = {"struct", "class", "actor", "enum", "extension"}
 
 
@@ -160,14 +187,22 @@ def unsafe_properties(file: SourceFile) -> Problems:
             first -= 1
         if file.comment_above(first) or file.comment_above(line) or not _is_in_type(file.code, match.start()):
             continue
-        yield Problem(file.path, line, "a stored unsafe pointer without a comment",
-                      "write on the line above who owns the memory and how long it lives")
+        yield Problem(
+            file.path,
+            line,
+            "a stored unsafe pointer without a comment",
+            "write on the line above who owns the memory and how long it lives",
+        )
 
 
 def todo_numbers(file: SourceFile) -> Problems:
     for match in re.finditer(r"\b(TODO|FIXME|XXX|HACK)\b(?!\(#\d+\)| #\d+)", file.comments):
-        yield Problem(file.path, file.line_of(match.start()), f"{match.group()} without an issue number",
-                      "write TODO(#12): …, or do it, or delete it")
+        yield Problem(
+            file.path,
+            file.line_of(match.start()),
+            f"{match.group()} without an issue number",
+            "write TODO(#12): …, or do it, or delete it",
+        )
 
 
 _CODE_IN_COMMENT = re.compile(
@@ -180,7 +215,9 @@ _CODE_IN_COMMENT = re.compile(
     | (?:try|await|return)\s+[\w.]+\(.*\)
     | (?:print|precondition|assert|fatalError|printf)\(.*\);?
     | [\w.\->\[\]]+\s*(?:[-+*/|&]?=\s*[^=].*|\(.*\));
-    )$""", re.X)
+    )$""",
+    re.X,
+)
 
 
 def commented_code(file: SourceFile) -> Problems:
@@ -195,8 +232,12 @@ def policy_sources(file: SourceFile) -> Problems:
         return
     for heading in ("Source:", "Departures from the source:"):
         if heading not in file.comments:
-            yield Problem(file.path, 1, f"a policy without `{heading}`",
-                          "name the paper and equation, and each departure with its reason, or write \"none\"")
+            yield Problem(
+                file.path,
+                1,
+                f"a policy without `{heading}`",
+                'name the paper and equation, and each departure with its reason, or write "none"',
+            )
 
 
 _NAME = re.compile(r"(?<![\w$#@\\])[A-Za-z_]\w*")
@@ -217,13 +258,26 @@ def vocabulary(file: SourceFile) -> Problems:
             word = next((p.lower() for p in _PART.findall(name) if p.lower() in tables.WORDS), "")
             better = tables.WORDS.get(word, "")
         if word:
-            yield Problem(file.path, file.line_of(match.start()),
-                          f"the word \"{word}\" in {match.group()} is not in the vocabulary", f"say \"{better}\"")
+            yield Problem(
+                file.path,
+                file.line_of(match.start()),
+                f'the word "{word}" in {match.group()} is not in the vocabulary',
+                f'say "{better}"',
+            )
 
 
 FILE_RULES: list[Callable[[SourceFile], Problems]] = [
-    file_length, function_length, line_length, imports, banned_calls, unchecked_sendable, unsafe_properties,
-    todo_numbers, commented_code, policy_sources, vocabulary,
+    file_length,
+    function_length,
+    line_length,
+    imports,
+    banned_calls,
+    unchecked_sendable,
+    unsafe_properties,
+    todo_numbers,
+    commented_code,
+    policy_sources,
+    vocabulary,
 ]
 
 
@@ -238,11 +292,19 @@ def line_budgets(files: Iterable[SourceFile]) -> Problems:
     for module, count in sorted(counts.items()):
         budget = tables.LINE_BUDGETS.get(module)
         if budget is None:
-            yield Problem(f"Sources/{module}", 1, "a module without a line budget",
-                          "add it to LINE_BUDGETS in .ci/tidy_tables.py")
+            yield Problem(
+                f"Sources/{module}",
+                1,
+                "a module without a line budget",
+                "add it to LINE_BUDGETS in .ci/tidy_tables.py",
+            )
         elif count > budget:
-            yield Problem(f"Sources/{module}", 1, f"{count} lines, the module's budget is {budget}",
-                          "make it smaller, or raise the budget in .ci/tidy_tables.py and say why in the commit")
+            yield Problem(
+                f"Sources/{module}",
+                1,
+                f"{count} lines, the module's budget is {budget}",
+                "make it smaller, or raise the budget in .ci/tidy_tables.py and say why in the commit",
+            )
 
 
 def unique_names(files: Iterable[SourceFile]) -> Problems:
@@ -277,26 +339,38 @@ def test_partners(files: list[SourceFile], untested: list[str]) -> Problems:
     lacking = {f.path: f for f in files_without_tests(files) if f.module not in tables.PROGRAMS}
     for path in sorted(set(lacking) - set(untested)):
         stem = PurePosixPath(path).stem.split("+")[0]
-        yield Problem(path, 1, "a source file without a test file",
-                      f"add {stem}Tests.swift under Tests/{lacking[path].module}Tests")
+        yield Problem(
+            path,
+            1,
+            "a source file without a test file",
+            f"add {stem}Tests.swift under Tests/{lacking[path].module}Tests",
+        )
     for number, path in enumerate(untested, 1):
         if path and path not in lacking:
-            yield Problem(".ci/untested.txt", number, f"{path} is gone, small or tested by now", "delete the line")
+            yield Problem(
+                ".ci/untested.txt", number, f"{path} is gone, small or tested by now", "delete the line"
+            )
 
 
 def provenance(paths: Iterable[str], text: str) -> Problems:
     """Every file in fixtures/ is named in PROVENANCE.md in backticks, by path from there; `*` may stand in it."""
     named = re.findall(r"`([^`\n]+)`", text)
-    names = {name[len("fixtures/"):] if name.startswith("fixtures/") else name for name in named}
+    names = {name[len("fixtures/") :] if name.startswith("fixtures/") else name for name in named}
     for path in sorted(paths):
-        relative = path[len("fixtures/"):]
+        relative = path[len("fixtures/") :]
         if path.startswith("fixtures/") and relative != "PROVENANCE.md":
             if not any(fnmatch.fnmatchcase(relative, name) for name in names):
-                yield Problem(path, 1, "a fixture that fixtures/PROVENANCE.md does not name",
-                              f"write there which command made `{relative}`, from what")
+                yield Problem(
+                    path,
+                    1,
+                    "a fixture that fixtures/PROVENANCE.md does not name",
+                    f"write there which command made `{relative}`, from what",
+                )
 
 
 def top_level(paths: Iterable[str]) -> Problems:
     for entry in sorted({path.split("/")[0] for path in paths}):
         if not entry.startswith(".") and entry not in tables.TOP_LEVEL:
-            yield Problem(entry, 1, "not an entry that the top of the repository has", "move it into one that is")
+            yield Problem(
+                entry, 1, "not an entry that the top of the repository has", "move it into one that is"
+            )

@@ -191,8 +191,12 @@ def _body(code: str, at: int) -> int | None:
             return None
         if character in "([":
             at = closing(code, at)
-        elif (character.isalpha() and not code[at - 1].isalnum() and code[at - 1] not in "._"
-              and _NEXT_DECLARATION.match(code, at)):
+        elif (
+            character.isalpha()
+            and not code[at - 1].isalnum()
+            and code[at - 1] not in "._"
+            and _NEXT_DECLARATION.match(code, at)
+        ):
             return None
         at += 1
     return None
@@ -207,7 +211,9 @@ def swift_functions(file: SourceFile) -> Iterator[Function]:
 
 
 def c_functions(file: SourceFile) -> Iterator[Function]:
-    code = re.sub(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", lambda m: re.sub(r"[^\n]", " ", m.group()), file.code, flags=re.M)
+    code = re.sub(
+        r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", lambda m: re.sub(r"[^\n]", " ", m.group()), file.code, flags=re.M
+    )
     at, header = 0, 0
     while at < len(code):
         if code[at] in ";}":

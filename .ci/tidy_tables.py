@@ -20,7 +20,13 @@ PROGRAMS = {"HeadraceTool"}
 
 # What any module may import: the language's own libraries, and Foundation for small JSON files.
 SYSTEM_IMPORTS = {
-    "Darwin", "Dispatch", "Foundation", "FoundationEssentials", "Glibc", "Musl", "Synchronization",
+    "Darwin",
+    "Dispatch",
+    "Foundation",
+    "FoundationEssentials",
+    "Glibc",
+    "Musl",
+    "Synchronization",
 }
 # What a test may import besides the modules under test and what those may import.
 TEST_IMPORTS = {"Testing", "HeadraceTesting"}
@@ -42,8 +48,19 @@ IMPORTS: dict[str, set[str]] = {
     "Training": {"Loading", "Mixing", "Logging"} | _NUMBERS,
     "Ablations": {"Training", "Fitting", "Loading", "Mixing", "Logging", "Collections"},
     "HeadraceTool": {
-        "Headrace", "Corpora", "Mixing", "Kernels", "Loading", "Fitting", "Training", "Ablations",
-        "ArgumentParser", "Logging", "Collections", "CZstd", "CKernels",
+        "Headrace",
+        "Corpora",
+        "Mixing",
+        "Kernels",
+        "Loading",
+        "Fitting",
+        "Training",
+        "Ablations",
+        "ArgumentParser",
+        "Logging",
+        "Collections",
+        "CZstd",
+        "CKernels",
     },
     "HeadraceABI": {"Headrace", "CHeadrace"},
     # The conformance suites in Tests/Support.

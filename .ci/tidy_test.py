@@ -1,12 +1,10 @@
 """The tests of tidy: every rule speaks about a bad snippet and stays silent about a good one.
 
-    python3 .ci/tidy_test.py
+python3 .ci/tidy_test.py
 """
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 import subprocess
 import sys
 import tempfile
@@ -52,14 +50,21 @@ class Splitting(unittest.TestCase):
             self.assertEqual((len(part), part.count("\n")), (len(text), text.count("\n")))
 
     def test_c_characters(self) -> None:
-        self.assertEqual(split_code_and_comments("a = '\"'; b = '\\''; c", swift=False)[0].split(), ["a", "=", ";", "b", "=", ";", "c"])
+        self.assertEqual(
+            split_code_and_comments("a = '\"'; b = '\\''; c", swift=False)[0].split(),
+            ["a", "=", ";", "b", "=", ";", "c"],
+        )
 
 
 class FileRules(unittest.TestCase):
-    def problems(self, rule: Callable[[SourceFile], rules.Problems], text: str, path: str) -> list[rules.Problem]:
+    def problems(
+        self, rule: Callable[[SourceFile], rules.Problems], text: str, path: str
+    ) -> list[rules.Problem]:
         return list(rule(SourceFile(path, text)))
 
-    def bad(self, rule: Callable[[SourceFile], rules.Problems], text: str, path: str = LIBRARY, line: int = 1) -> None:
+    def bad(
+        self, rule: Callable[[SourceFile], rules.Problems], text: str, path: str = LIBRARY, line: int = 1
+    ) -> None:
         self.assertEqual([p.line for p in self.problems(rule, text, path)], [line], text)
 
     def good(self, rule: Callable[[SourceFile], rules.Problems], text: str, path: str = LIBRARY) -> None:
@@ -79,13 +84,18 @@ class FileRules(unittest.TestCase):
         self.bad(rules.function_length, "var a: Int {" + "\n" * 60 + "}")
         self.good(rules.function_length, "struct A {" + "\n" * 70 + "}")
         self.good(rules.function_length, 'func a() { "{" }\n' + "\n" * 70 + "struct B {}\n")
-        self.good(rules.function_length, "protocol P {\n  func a() -> Int\n  var b: Int { get }\n}\nextension P {" + "\n" * 70 + "}")
+        self.good(
+            rules.function_length,
+            "protocol P {\n  func a() -> Int\n  var b: Int { get }\n}\nextension P {" + "\n" * 70 + "}",
+        )
 
     def test_function_length_in_c(self) -> None:
         path = "Sources/CKernels/matrix.c"
         self.bad(rules.function_length, "static int a(void)\n{" + "\n" * 60 + "}\n", path)
         self.good(rules.function_length, "static int a(void)\n{" + "\n" * 58 + "}\n", path)
-        self.good(rules.function_length, "#define A(x) \\\n  { x \\\n}\nstruct a {" + "\n" * 70 + "};\n", path)
+        self.good(
+            rules.function_length, "#define A(x) \\\n  { x \\\n}\nstruct a {" + "\n" * 70 + "};\n", path
+        )
         self.good(rules.function_length, "static int a[] = {" + "\n" * 70 + "};\n", path)
 
     def test_line_length(self) -> None:
@@ -108,11 +118,32 @@ class FileRules(unittest.TestCase):
         self.good(rules.imports, "import PackageDescription\n", "Package.swift")
 
     def test_banned_calls(self) -> None:
-        for call in ("print(1)", "debugPrint(1)", "exit(1)", "_exit(1)", "Date()", "a.shuffled()", "Int.random(in: 0..<f(1))",
-                     "var g = SystemRandomNumberGenerator()", "fatalError()", "try! f()", "a as! B", '"\\(Date())"'):
+        for call in (
+            "print(1)",
+            "debugPrint(1)",
+            "exit(1)",
+            "_exit(1)",
+            "Date()",
+            "a.shuffled()",
+            "Int.random(in: 0..<f(1))",
+            "var g = SystemRandomNumberGenerator()",
+            "fatalError()",
+            "try! f()",
+            "a as! B",
+            '"\\(Date())"',
+        ):
             self.bad(rules.banned_calls, call)
-        for call in ("a.print(1)", "fingerprint(1)", "onExit(1)", "a.shuffled(using: &generator)", "// print(1)",
-                     "Int.random(in: 0..<4, using: &generator)", '"print(1)"', "LastUpdate(1)", "try? f()"):
+        for call in (
+            "a.print(1)",
+            "fingerprint(1)",
+            "onExit(1)",
+            "a.shuffled(using: &generator)",
+            "// print(1)",
+            "Int.random(in: 0..<4, using: &generator)",
+            '"print(1)"',
+            "LastUpdate(1)",
+            "try? f()",
+        ):
             self.good(rules.banned_calls, call)
         self.good(rules.banned_calls, "print(1)", PROGRAM)
         self.good(rules.banned_calls, "print(1); try! f()", TEST)
@@ -122,15 +153,30 @@ class FileRules(unittest.TestCase):
     def test_unchecked_sendable(self) -> None:
         self.bad(rules.unchecked_sendable, "final class A: @unchecked Sendable {}")
         self.bad(rules.unchecked_sendable, "/// A pool.\nfinal class A: @unchecked Sendable {}", line=2)
-        self.good(rules.unchecked_sendable, "// Every field is behind the lock.\nfinal class A: @unchecked Sendable {}")
-        self.good(rules.unchecked_sendable, "// Set once before a thread starts.\n@inline(never)\nnonisolated(unsafe) var a = 1")
+        self.good(
+            rules.unchecked_sendable,
+            "// Every field is behind the lock.\nfinal class A: @unchecked Sendable {}",
+        )
+        self.good(
+            rules.unchecked_sendable,
+            "// Set once before a thread starts.\n@inline(never)\nnonisolated(unsafe) var a = 1",
+        )
         self.bad(rules.unchecked_sendable, "nonisolated(unsafe) var a = 1")
 
     def test_unsafe_properties(self) -> None:
         self.bad(rules.unsafe_properties, "struct A {\n  let a: UnsafeRawPointer\n}", line=2)
-        self.bad(rules.unsafe_properties, "enum A {\n  func f() {}\n  private(set) var a: UnsafePointer<Int>?\n}", line=3)
-        self.good(rules.unsafe_properties, "struct A {\n  // Freed in deinit.\n  let a: UnsafeRawPointer\n  let b: UnsafeRawPointer\n}")
-        self.good(rules.unsafe_properties, "struct A {\n  func f() {\n    let a: UnsafeRawPointer = b\n  }\n}")
+        self.bad(
+            rules.unsafe_properties,
+            "enum A {\n  func f() {}\n  private(set) var a: UnsafePointer<Int>?\n}",
+            line=3,
+        )
+        self.good(
+            rules.unsafe_properties,
+            "struct A {\n  // Freed in deinit.\n  let a: UnsafeRawPointer\n  let b: UnsafeRawPointer\n}",
+        )
+        self.good(
+            rules.unsafe_properties, "struct A {\n  func f() {\n    let a: UnsafeRawPointer = b\n  }\n}"
+        )
         self.good(rules.unsafe_properties, "struct A {\n  let a: (UnsafeRawPointer) -> Int\n}")
 
     def test_todo_numbers(self) -> None:
@@ -140,10 +186,27 @@ class FileRules(unittest.TestCase):
         self.good(rules.todo_numbers, 'let a = "TODO"')
 
     def test_commented_code(self) -> None:
-        for line in ("// let a = 1", "// if a {", "// }", "//    return f(a)", "// print(a)", "// a.b = c;", "// import Mixing"):
+        for line in (
+            "// let a = 1",
+            "// if a {",
+            "// }",
+            "//    return f(a)",
+            "// print(a)",
+            "// a.b = c;",
+            "// import Mixing",
+        ):
             self.bad(rules.commented_code, line)
-        for line in ("// Let a be 1.", "// if a is 1, then", "/// let a = 1", "// ε(t) = min(1/K, 1)", "// return early",
-                     "// x = L << l | R", "// let the caller decide", "// a; b", "// The rest goes to b;"):
+        for line in (
+            "// Let a be 1.",
+            "// if a is 1, then",
+            "/// let a = 1",
+            "// ε(t) = min(1/K, 1)",
+            "// return early",
+            "// x = L << l | R",
+            "// let the caller decide",
+            "// a; b",
+            "// The rest goes to b;",
+        ):
             self.good(rules.commented_code, line)
         self.bad(rules.commented_code, "/* free(a); */", "Sources/CKernels/a.c")
 
@@ -156,9 +219,28 @@ class FileRules(unittest.TestCase):
         self.bad(rules.policy_sources, good.replace("Source:", "From:"), path)
 
     def test_vocabulary(self) -> None:
-        for name in ("rng", "datasetCount", "num_domains", "n_domains", "myIdx", "eosToken", "makeRNG", "evalNLL"):
+        for name in (
+            "rng",
+            "datasetCount",
+            "num_domains",
+            "n_domains",
+            "myIdx",
+            "eosToken",
+            "makeRNG",
+            "evalNLL",
+        ):
             self.bad(rules.vocabulary, f"let {name} = 1")
-        for name in ("generator", "number", "numerator", "lens", "iterator", "iov_len", "nextIndex", "reposition", "n"):
+        for name in (
+            "generator",
+            "number",
+            "numerator",
+            "lens",
+            "iterator",
+            "iov_len",
+            "nextIndex",
+            "reposition",
+            "n",
+        ):
             self.good(rules.vocabulary, f"let {name} = 1")
         self.good(rules.vocabulary, '// the dataset\nlet a = "eos"')
         self.good(rules.vocabulary, "int num_rows;", "Sources/CKernels/a.c")
@@ -167,7 +249,9 @@ class FileRules(unittest.TestCase):
 class RepositoryRules(unittest.TestCase):
     def test_line_budgets(self) -> None:
         budget = tables.LINE_BUDGETS["Headrace"]
-        self.assertEqual(list(rules.line_budgets([SourceFile("Sources/Headrace/A.swift", "a\n" * budget)])), [])
+        self.assertEqual(
+            list(rules.line_budgets([SourceFile("Sources/Headrace/A.swift", "a\n" * budget)])), []
+        )
         over = [SourceFile(f"Sources/Headrace/{n}.swift", "a\n" * budget) for n in "AB"]
         self.assertEqual(len(list(rules.line_budgets(over))), 1)
         self.assertEqual(len(list(rules.line_budgets([SourceFile("Sources/Other/A.swift", "")]))), 1)
@@ -180,12 +264,22 @@ class RepositoryRules(unittest.TestCase):
 
     def test_partners(self) -> None:
         long = "a\n" * tables.PARTNERLESS_LINES
-        source, topic, test = SourceFile(LIBRARY, long), SourceFile("Sources/Mixing/Mixture+Codable.swift", long), SourceFile(TEST, "")
+        source, topic, test = (
+            SourceFile(LIBRARY, long),
+            SourceFile("Sources/Mixing/Mixture+Codable.swift", long),
+            SourceFile(TEST, ""),
+        )
         self.assertEqual(list(rules.test_partners([source, topic, test], [])), [])
         self.assertEqual([p.path for p in rules.test_partners([source], [])], [LIBRARY])
         self.assertEqual(list(rules.test_partners([source], [LIBRARY])), [])
-        self.assertEqual([p.path for p in rules.test_partners([source, test], [LIBRARY])], [".ci/untested.txt"])
-        exempt = [SourceFile(LIBRARY, "a\n"), SourceFile("Sources/Mixing/MixingError.swift", long), SourceFile(PROGRAM, long)]
+        self.assertEqual(
+            [p.path for p in rules.test_partners([source, test], [LIBRARY])], [".ci/untested.txt"]
+        )
+        exempt = [
+            SourceFile(LIBRARY, "a\n"),
+            SourceFile("Sources/Mixing/MixingError.swift", long),
+            SourceFile(PROGRAM, long),
+        ]
         self.assertEqual(list(rules.test_partners(exempt, [])), [])
 
     def test_partners_are_of_the_same_module(self) -> None:
@@ -194,7 +288,12 @@ class RepositoryRules(unittest.TestCase):
         self.assertEqual(len(list(rules.test_partners([source, elsewhere], []))), 1)
 
     def test_provenance(self) -> None:
-        paths = ["fixtures/PROVENANCE.md", "fixtures/order/a.json", "fixtures/order/b.json", "Sources/A/B.swift"]
+        paths = [
+            "fixtures/PROVENANCE.md",
+            "fixtures/order/a.json",
+            "fixtures/order/b.json",
+            "Sources/A/B.swift",
+        ]
         self.assertEqual(list(rules.provenance(paths, "`order/*.json` are made by `order/make.py`.")), [])
         found = [p.path for p in rules.provenance(paths, "`fixtures/order/a.json` is made.")]
         self.assertEqual(found, ["fixtures/order/b.json"])
@@ -213,9 +312,13 @@ class Wrapping(unittest.TestCase):
 
     def test_long_comments_are_wrapped_and_flow_into_their_paragraph(self) -> None:
         words = "word " * 19
-        self.assertEqual(self.wrapped(f"  /// {words}more end.\n  /// Next.\n  ///\n"),
-                         f"  /// {words.strip()}\n  /// more end. Next.\n  ///\n")
-        self.assertEqual(self.wrapped(f"// - {words}more\n// - b\n"), f"// - {words.strip()}\n//   more\n// - b\n")
+        self.assertEqual(
+            self.wrapped(f"  /// {words}more end.\n  /// Next.\n  ///\n"),
+            f"  /// {words.strip()}\n  /// more end. Next.\n  ///\n",
+        )
+        self.assertEqual(
+            self.wrapped(f"// - {words}more\n// - b\n"), f"// - {words.strip()}\n//   more\n// - b\n"
+        )
 
     def test_code_is_left_alone(self) -> None:
         code = "let a = " + "b + " * 40 + "c // long\n"
@@ -223,10 +326,14 @@ class Wrapping(unittest.TestCase):
 
     def test_c_comments(self) -> None:
         starred = "/*\n * " + "word " * 24 + "more\n * next. */\n"
-        self.assertEqual(self.wrapped(starred, "Sources/CKernels/a.c"),
-                         "/*\n * " + ("word " * 23).strip() + "\n * word more next. */\n")
+        self.assertEqual(
+            self.wrapped(starred, "Sources/CKernels/a.c"),
+            "/*\n * " + ("word " * 23).strip() + "\n * word more next. */\n",
+        )
         words = "word " * 23
-        self.assertEqual(self.wrapped(f"/* {words}more */\n", "Sources/CKernels/a.c"), f"/* {words.strip()}\n   more */\n")
+        self.assertEqual(
+            self.wrapped(f"/* {words}more */\n", "Sources/CKernels/a.c"), f"/* {words.strip()}\n   more */\n"
+        )
 
 
 class Command(unittest.TestCase):
@@ -236,9 +343,11 @@ class Command(unittest.TestCase):
             source.parent.mkdir(parents=True)
             for text, code in (("let a = 1\n", 0), ("let idx = 1\n", 1)):
                 source.write_text(text)
-                done = subprocess.run([sys.executable, str(HERE / "tidy"), "--root", folder], capture_output=True, text=True)
+                done = subprocess.run(
+                    [sys.executable, str(HERE / "tidy"), "--root", folder], capture_output=True, text=True
+                )
                 self.assertEqual(done.returncode, code, done.stdout + done.stderr)
-            self.assertIn("Sources/Mixing/A.swift:1: the word \"idx\" in idx", done.stdout)
+            self.assertIn('Sources/Mixing/A.swift:1: the word "idx" in idx', done.stdout)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,11 @@ def wrapped(file: SourceFile) -> str:
 
 def _break(line: str, limit: int, swift: bool) -> tuple[str, str, str]:
     """Returns what stays on the line, what moves on, and what the next line begins with."""
-    match = _SWIFT.match(line) if swift else re.match(r"(?P<prefix>\s*(?:/\*+|\*)?)(?P<space>\s*)(?P<text>.*)", line)
+    match = (
+        _SWIFT.match(line)
+        if swift
+        else re.match(r"(?P<prefix>\s*(?:/\*+|\*)?)(?P<space>\s*)(?P<text>.*)", line)
+    )
     if not match:
         return line, "", ""
     head = match.group("prefix") + match.group("space")
@@ -47,6 +51,6 @@ def _break(line: str, limit: int, swift: bool) -> tuple[str, str, str]:
 
 def _goes_on(prefix: str, following: str) -> bool:
     """Whether `following` is the next line of the same paragraph."""
-    text = following[len(prefix):]
+    text = following[len(prefix) :]
     same = following.startswith(prefix) and bool(text) and not text.startswith(" ")
     return same and prefix.strip() != "" and not _OWN_LINE.match(text)

@@ -1,10 +1,11 @@
 """The self-check of the shim and of crash.py: on a program in C, one in Swift and one in Python.
 
-    python3 integration/crash/crash_test.py
+python3 integration/crash/crash_test.py
 """
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import crash  # noqa: E402
+import crash_log  # noqa: E402
 
 C_PROGRAM = r"""
 #include <errno.h>
@@ -112,12 +114,14 @@ class ShimOnNativePrograms(WithScratch):
         self.assertEqual(seen, EXPECTED)
         self.assertIn("close", [c.name for c in reference.calls])
         self.assertTrue(all(c.succeeded for c in reference.calls))
-        self.assertEqual(crash.order_violations(reference.calls), [])
+        self.assertEqual(crash_log.order_violations(reference.calls), [])
 
     def check_kills(self, program: crash.Program) -> None:
         for mode, size in (("before", 0), ("half", 5), ("after", 10)):
             work = self.shim.new_trial("trial", program)
-            done = self.shim.run(program.command(program.run, work), work, self.log, kill_at=3, kill_mode=mode)
+            done = self.shim.run(
+                program.command(program.run, work), work, self.log, kill_at=3, kill_mode=mode
+            )
             self.assertEqual((done.returncode, (work / "data/a.tmp").stat().st_size), (-9, size), mode)
         for mode, exists in (("before", False), ("after", True)):
             work = self.shim.new_trial("trial", program)
@@ -142,9 +146,11 @@ class ShimOnNativePrograms(WithScratch):
         command = self.build(C_PROGRAM, "program.c", "cc")
         outside = self.folder / "outside"
         outside.mkdir()
-        done = self.shim.run([command[0], str(outside)], self.folder / "inside", self.log, kill_at=1, kill_mode="before")
+        done = self.shim.run(
+            [command[0], str(outside)], self.folder / "inside", self.log, kill_at=1, kill_mode="before"
+        )
         self.assertEqual(done.returncode, 0)
-        self.assertEqual(crash.read_log(self.log), [])
+        self.assertEqual(crash_log.read_log(self.log), [])
 
 
 class Driver(WithScratch):
@@ -168,8 +174,8 @@ class Driver(WithScratch):
         self.assertEqual(tally.killed, 3)
         self.assertEqual(len(tally.failures), 3, tally.failures)
         self.assertTrue(all("differs" in failure for failure in tally.failures))
-        self.assertEqual(len(crash.order_violations(reference.calls)), 2)
-        self.assertEqual(crash.order_violations(reference.calls, ["one", "two"]), [])
+        self.assertEqual(len(crash_log.order_violations(reference.calls)), 2)
+        self.assertEqual(crash_log.order_violations(reference.calls, ["one", "two"]), [])
 
     def test_random_kills_fall_into_writes(self) -> None:
         program = self.program("careful")
@@ -178,6 +184,49 @@ class Driver(WithScratch):
         self.assertEqual((tally.trials, tally.failures), (12, []))
         self.assertGreater(tally.inside_write, 0)
         self.assertGreaterEqual(tally.killed, tally.inside_write)
+
+    def test_kills_in_a_row(self) -> None:
+        program = self.program("careful")
+        reference = crash.reference_run(self.shim, program)
+        tally = crash.kill_at_random_moments(self.shim, program, reference, 3, in_a_row=3)
+        self.assertEqual((tally.trials, tally.failures), (3, []))
+
+    def test_failing_calls(self) -> None:
+        program = self.program("careful")
+        reference = crash.reference_run(self.shim, program)
+        tally = crash.fail_at_calls(self.shim, program, reference, "ENOSPC")
+        self.assertEqual((tally.trials, tally.failures), (16, []))
+        program.run = ["sh", "-c", shlex.join(program.run) + " 2>/dev/null || true"]
+        program.run = [word.replace("'{work}'", "{work}") for word in program.run]
+        tally = crash.fail_at_calls(self.shim, program, reference, "EIO", most=2)
+        self.assertTrue(tally.failures and "exited with 0, but" in tally.failures[0], tally.failures)
+
+    def test_times_in_json_lines_may_differ(self) -> None:
+        program = crash.Program([], ["*.jsonl"], without_keys=["seconds"])
+        for name, text in (
+            ("a", '{"step":1,"seconds":2}\n'),
+            ("b", '{"step":1,"seconds":3}\n'),
+            ("c", '{"step":2,"seconds":2}\n'),
+        ):
+            (self.folder / name).mkdir()
+            (self.folder / name / "ledger.jsonl").write_text(text)
+        self.assertEqual(crash.differences(self.folder / "a", self.folder / "b", program), [])
+        self.assertEqual(
+            crash.differences(self.folder / "a", self.folder / "c", program), ["ledger.jsonl differs"]
+        )
+
+    def test_runs_that_differ_by_themselves_are_refused(self) -> None:
+        program = crash.Program(
+            [
+                sys.executable,
+                "-c",
+                "import os, sys; open(sys.argv[1] + '/a', 'wb').write(os.urandom(8))",
+                "{work}",
+            ],
+            ["a"],
+        )
+        with self.assertRaisesRegex(crash.CrashError, "two runs that nobody killed differ"):
+            crash.reference_run(self.shim, program)
 
     def test_an_unkilled_failure_and_a_refused_state_are_failures(self) -> None:
         program = self.program("careful")
@@ -189,18 +238,38 @@ class Driver(WithScratch):
     def test_command_line(self) -> None:
         program = self.program("careful")
         said: list[str] = []
-        arguments = ["--scratch", str(self.folder / "s"), "--run", crash.shlex.join(program.run), "--outputs", "one", "two",
-                     "--kills-per-mode", "1", "--random", "1", "--order"]
+        arguments = [
+            "--scratch",
+            str(self.folder / "s"),
+            "--run",
+            shlex.join(program.run),
+            "--outputs",
+            "one",
+            "two",
+            "--kills-per-mode",
+            "1",
+            "--random",
+            "1",
+            "--order",
+            "--fail",
+            "EIO",
+            "--in-a-row",
+            "2",
+        ]
         self.assertEqual(crash.main(arguments, said.append), 0, said)
         self.assertEqual(said[0].split(" in ")[0], "reference: 16 calls")
 
 
-def calls(*lines: str) -> list[crash.Call]:
+def calls(*lines: str) -> list[crash_log.Call]:
     """Calls from lines like "write a" and "rename a b", all in the folder /w."""
     made = []
     for number, line in enumerate(lines, 1):
         name, path, *other = line.split()
-        made.append(crash.Call(number, 1, name, f"/w/{path}".rstrip("/."), f"/w/{other[0]}" if other else "", 0, 0))
+        made.append(
+            crash_log.Call(
+                number, 1, name, f"/w/{path}".rstrip("/."), f"/w/{other[0]}" if other else "", 1, 0
+            )
+        )
     return made
 
 
@@ -208,27 +277,46 @@ class Order(unittest.TestCase):
     GOOD = ("open a.tmp", "write a.tmp", "fsync a.tmp", "rename a.tmp a", "fsync .")
 
     def test_good(self) -> None:
-        self.assertEqual(crash.order_violations(calls(*self.GOOD)), [])
+        self.assertEqual(crash_log.order_violations(calls(*self.GOOD)), [])
         folder = ("mkdir p", "open p/a", "write p/a", "fsync p/a", "fsync p", "rename p q", "fsync .")
-        self.assertEqual(crash.order_violations(calls(*folder)), [])
-        self.assertEqual(crash.order_violations(calls("write bucket", "unlink bucket")), [])
+        self.assertEqual(crash_log.order_violations(calls(*folder)), [])
+        self.assertEqual(crash_log.order_violations(calls("write bucket", "unlink bucket")), [])
 
     def test_each_missing_step_is_found(self) -> None:
-        for without, text in ((2, "before its bytes are synced"), (4, "is not synced after"), (3, "at its final name")):
+        for without, text in (
+            (2, "a.tmp is not synced before"),
+            (4, "is not synced after"),
+            (3, "at its final name"),
+        ):
             lines = [line for at, line in enumerate(self.GOOD) if at != without]
-            found = crash.order_violations(calls(*lines))
+            found = crash_log.order_violations(calls(*lines))
             self.assertEqual(len(found), 1, found)
             self.assertIn(text, found[0])
 
     def test_the_wrong_order_is_found(self) -> None:
-        self.assertEqual(len(crash.order_violations(calls("write a", "fsync a", "write a", "rename a b", "fsync ."))), 1)
-        self.assertEqual(len(crash.order_violations(calls("write a", "fsync a", "fsync .", "rename a b"))), 1)
-        self.assertEqual(len(crash.order_violations(calls("write p/a", "fsync p", "rename p q", "fsync ."))), 1)
+        self.assertEqual(
+            len(crash_log.order_violations(calls("write a", "fsync a", "write a", "rename a b", "fsync ."))),
+            1,
+        )
+        self.assertEqual(
+            len(crash_log.order_violations(calls("write a", "fsync a", "fsync .", "rename a b"))), 1
+        )
+        self.assertEqual(
+            len(crash_log.order_violations(calls("write p/a", "fsync p", "rename p q", "fsync ."))), 1
+        )
+        self.assertEqual(
+            len(
+                crash_log.order_violations(
+                    calls("open p/a", "write p/a", "fsync p/a", "rename p q", "fsync .")
+                )
+            ),
+            1,
+        )
 
     def test_a_failed_sync_does_not_count(self) -> None:
         made = calls(*self.GOOD)
         made[2].result = -1
-        self.assertEqual(len(crash.order_violations(made)), 1)
+        self.assertEqual(len(crash_log.order_violations(made)), 1)
 
 
 if __name__ == "__main__":

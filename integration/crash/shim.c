@@ -1,24 +1,28 @@
-/* A shim between a program and the C library, for crash tests on Linux. Built and driven by crash.py; loaded by LD_PRELOAD.
+/* A shim between a program and the C library, for crash tests on Linux. Built and driven by crash.py; loaded by
+ * LD_PRELOAD.
  *
- * It sees the calls that make files durable, for files under one folder, writes each into a log, and can end the process at
- * any one of them or make it fail. Its settings are environment variables:
+ * It sees the calls that make files durable, for files under one folder, writes each into a log, and can end the
+ * process at any one of them or make it fail. Its settings are environment variables:
  *
  *   SHIM_ROOT      the folder whose files are watched, as an absolute path without links
  *   SHIM_LOG       the log; lines are appended
  *   SHIM_KILL_AT   n: end the process by SIGKILL at its n-th counted call, counted from 1
- *   SHIM_KILL_MODE before | after | half: before the call, after it, or (a write of m bytes) after m/2 bytes. Calls that have
- *                  no half are not made.
- *   SHIM_FAIL_AT   n:ERRNO or n+:ERRNO: the n-th call fails with that number; with `+` all later ones too, like a full disk
+ *   SHIM_KILL_MODE before | after | half: before the call, after it, or (a write of m bytes) after m/2 bytes. Calls
+ *                  that have no half are not made.
+ *   SHIM_FAIL_AT   n:ERRNO or n+:ERRNO: the n-th call fails with that number; with `+` all later ones too, like a full
+ *                  disk
  *   SHIM_PAUSE_US  microseconds to wait in the middle of every write, so that kills by the clock fall into one
  *
  * The log has one line per event, its fields separated by tabs:
  *
- *   B number process call path other size    the call begins; number is 0 for calls that are logged but not counted
+ *   B number process call path other size    the call begins; number is 0 for calls that are logged but not counted.
+ *                                            size: the bytes of a write, the length for ftruncate, 1 for an open that
+ *                                            may create
  *   E number process call result errno       it has returned
  *   K number process call mode               the process ends itself now
  *
- * What it cannot see: writes by stdio (inside the C library), mapped memory, and programs that make system calls themselves.
- * It makes the real calls by syscall(), so nothing in here comes back to it. */
+ * What it cannot see: writes by stdio (inside the C library), mapped memory, and programs that make system calls
+ * themselves. It makes the real calls by syscall(), so nothing in here comes back to it. */
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -54,8 +58,11 @@ struct call {
 };
 
 static int error_number(const char *name) {
-  static const struct { const char *name; int number; } KNOWN[] = {
-      {"EIO", EIO}, {"ENOSPC", ENOSPC}, {"EDQUOT", EDQUOT}, {"EFBIG", EFBIG}, {"EINTR", EINTR}, {"EACCES", EACCES}, {"EROFS", EROFS}};
+  static const struct {
+    const char *name;
+    int number;
+  } KNOWN[] = {{"EIO", EIO},     {"ENOSPC", ENOSPC}, {"EDQUOT", EDQUOT}, {"EFBIG", EFBIG},
+               {"EINTR", EINTR}, {"EACCES", EACCES}, {"EROFS", EROFS}};
   for (size_t i = 0; i < sizeof KNOWN / sizeof *KNOWN; i++)
     if (!strcmp(name, KNOWN[i].name)) return KNOWN[i].number;
   return atoi(name);
@@ -67,7 +74,8 @@ static int setting(const char *name) {
 }
 
 __attribute__((constructor)) static void start(void) {
-  const char *folder = getenv("SHIM_ROOT"), *log = getenv("SHIM_LOG"), *mode = getenv("SHIM_KILL_MODE"), *fail = getenv("SHIM_FAIL_AT");
+  const char *folder = getenv("SHIM_ROOT"), *log = getenv("SHIM_LOG"), *mode = getenv("SHIM_KILL_MODE"),
+             *fail = getenv("SHIM_FAIL_AT");
   if (!folder || !log || strlen(folder) >= sizeof root) return;
   strcpy(root, folder);
   root_length = strlen(root);
@@ -84,8 +92,10 @@ __attribute__((constructor)) static void start(void) {
   if (opened < 0) return;
   /* Out of the way of programs that expect the next descriptor to be a low one. */
   log_descriptor = fcntl(opened, F_DUPFD_CLOEXEC, 400);
-  if (log_descriptor < 0) log_descriptor = opened;
-  else syscall(SYS_close, opened);
+  if (log_descriptor < 0)
+    log_descriptor = opened;
+  else
+    syscall(SYS_close, opened);
 }
 
 __attribute__((format(printf, 1, 2))) static void write_log(const char *format, ...) {
@@ -143,7 +153,9 @@ static void die(struct call *call, int mode) {
   for (;;) pause();
 }
 
-static int dies_here(const struct call *call, int mode) { return call->watched && kill_at && call->number == kill_at && kill_mode == mode; }
+static int dies_here(const struct call *call, int mode) {
+  return call->watched && kill_at && call->number == kill_at && kill_mode == mode;
+}
 
 /* Begins a call whose paths are filled in. Returns 0 if the call is to be made, -1 with errno set if it is to fail. */
 static int begin(struct call *call, const char *name, long size, int has_half, int counted) {
@@ -177,12 +189,12 @@ static int begin_descriptor(struct call *call, const char *name, int descriptor,
   return begin(call, name, size, has_half, counted);
 }
 
-static int begin_entry(struct call *call, const char *name, int folder, const char *entry) {
+static int begin_entry(struct call *call, const char *name, int folder, const char *entry, long size) {
   int saved = errno;
   path_of_entry(folder, entry, call->path);
   call->other[0] = 0;
   errno = saved;
-  return begin(call, name, 0, 0, 1);
+  return begin(call, name, size, 0, 1);
 }
 
 /* Opening */
@@ -191,28 +203,38 @@ static int open_entry(const char *name, int folder, const char *path, int flags,
   struct call call;
   int changes = (flags & O_ACCMODE) != O_RDONLY || flags & (O_CREAT | O_TRUNC);
   if (!changes) return (int)syscall(SYS_openat, folder, path, flags, mode);
-  if (begin_entry(&call, name, folder, path)) return -1;
+  if (begin_entry(&call, name, folder, path, flags & O_CREAT ? 1 : 0)) return -1;
   return (int)end(&call, syscall(SYS_openat, folder, path, flags, mode));
 }
 
-#define MODE_ARGUMENT(last)                                    \
-  mode_t mode = 0;                                             \
-  if (last & (O_CREAT | __O_TMPFILE)) {                        \
-    va_list arguments;                                         \
-    va_start(arguments, last);                                 \
-    mode = va_arg(arguments, mode_t);                          \
-    va_end(arguments);                                         \
+#define MODE_ARGUMENT(last)                                                                                            \
+  mode_t mode = 0;                                                                                                     \
+  if (last & (O_CREAT | __O_TMPFILE)) {                                                                                \
+    va_list arguments;                                                                                                 \
+    va_start(arguments, last);                                                                                         \
+    mode = va_arg(arguments, mode_t);                                                                                  \
+    va_end(arguments);                                                                                                 \
   }
 
-int open(const char *path, int flags, ...) { MODE_ARGUMENT(flags) return open_entry("open", AT_FDCWD, path, flags, mode); }
-int open64(const char *path, int flags, ...) { MODE_ARGUMENT(flags) return open_entry("open", AT_FDCWD, path, flags, mode); }
-int openat(int folder, const char *path, int flags, ...) { MODE_ARGUMENT(flags) return open_entry("open", folder, path, flags, mode); }
-int openat64(int folder, const char *path, int flags, ...) { MODE_ARGUMENT(flags) return open_entry("open", folder, path, flags, mode); }
+int open(const char *path, int flags, ...) {
+  MODE_ARGUMENT(flags) return open_entry("open", AT_FDCWD, path, flags, mode);
+}
+int open64(const char *path, int flags, ...) {
+  MODE_ARGUMENT(flags) return open_entry("open", AT_FDCWD, path, flags, mode);
+}
+int openat(int folder, const char *path, int flags, ...) {
+  MODE_ARGUMENT(flags) return open_entry("open", folder, path, flags, mode);
+}
+int openat64(int folder, const char *path, int flags, ...) {
+  MODE_ARGUMENT(flags) return open_entry("open", folder, path, flags, mode);
+}
 int __open_2(const char *path, int flags) { return open_entry("open", AT_FDCWD, path, flags, 0); }
 int __open64_2(const char *path, int flags) { return open_entry("open", AT_FDCWD, path, flags, 0); }
 int __openat_2(int folder, const char *path, int flags) { return open_entry("open", folder, path, flags, 0); }
 int __openat64_2(int folder, const char *path, int flags) { return open_entry("open", folder, path, flags, 0); }
-int creat(const char *path, mode_t mode) { return open_entry("open", AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode); }
+int creat(const char *path, mode_t mode) {
+  return open_entry("open", AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode);
+}
 int creat64(const char *path, mode_t mode) { return creat(path, mode); }
 
 int close(int descriptor) {
@@ -228,7 +250,8 @@ int close(int descriptor) {
 
 /* offset is -1 for a write at the descriptor's own position. */
 static long write_bytes(int descriptor, const void *bytes, size_t count, off_t offset) {
-  return offset < 0 ? syscall(SYS_write, descriptor, bytes, count) : syscall(SYS_pwrite64, descriptor, bytes, count, offset);
+  return offset < 0 ? syscall(SYS_write, descriptor, bytes, count)
+                    : syscall(SYS_pwrite64, descriptor, bytes, count, offset);
 }
 
 static ssize_t write_call(const char *name, int descriptor, const void *bytes, size_t count, off_t offset) {
@@ -241,13 +264,20 @@ static ssize_t write_call(const char *name, int descriptor, const void *bytes, s
   if (dies) die(&call, MODE_HALF);
   usleep(pause_us);
   if (first != (long)half) return end(&call, first);
-  long second = write_bytes(descriptor, (const char *)bytes + half, count - half, offset < 0 ? -1 : offset + (off_t)half);
+  long second =
+      write_bytes(descriptor, (const char *)bytes + half, count - half, offset < 0 ? -1 : offset + (off_t)half);
   return end(&call, second < 0 ? (half ? first : second) : first + second);
 }
 
-ssize_t write(int descriptor, const void *bytes, size_t count) { return write_call("write", descriptor, bytes, count, -1); }
-ssize_t pwrite(int descriptor, const void *bytes, size_t count, off_t offset) { return write_call("pwrite", descriptor, bytes, count, offset); }
-ssize_t pwrite64(int descriptor, const void *bytes, size_t count, off64_t offset) { return write_call("pwrite", descriptor, bytes, count, offset); }
+ssize_t write(int descriptor, const void *bytes, size_t count) {
+  return write_call("write", descriptor, bytes, count, -1);
+}
+ssize_t pwrite(int descriptor, const void *bytes, size_t count, off_t offset) {
+  return write_call("pwrite", descriptor, bytes, count, offset);
+}
+ssize_t pwrite64(int descriptor, const void *bytes, size_t count, off64_t offset) {
+  return write_call("pwrite", descriptor, bytes, count, offset);
+}
 
 /* Joined into one buffer, so that it has a half. */
 ssize_t writev(int descriptor, const struct iovec *parts, int part_count) {
@@ -288,12 +318,14 @@ int renameat2(int from_folder, const char *from, int to_folder, const char *to, 
   if (begin(&call, "rename", 0, 0, 1)) return -1;
   return (int)end(&call, syscall(SYS_renameat2, from_folder, from, to_folder, to, flags));
 }
-int renameat(int from_folder, const char *from, int to_folder, const char *to) { return renameat2(from_folder, from, to_folder, to, 0); }
+int renameat(int from_folder, const char *from, int to_folder, const char *to) {
+  return renameat2(from_folder, from, to_folder, to, 0);
+}
 int rename(const char *from, const char *to) { return renameat2(AT_FDCWD, from, AT_FDCWD, to, 0); }
 
 int unlinkat(int folder, const char *path, int flags) {
   struct call call;
-  if (begin_entry(&call, flags & AT_REMOVEDIR ? "rmdir" : "unlink", folder, path)) return -1;
+  if (begin_entry(&call, flags & AT_REMOVEDIR ? "rmdir" : "unlink", folder, path, 0)) return -1;
   return (int)end(&call, syscall(SYS_unlinkat, folder, path, flags));
 }
 int unlink(const char *path) { return unlinkat(AT_FDCWD, path, 0); }
@@ -301,7 +333,7 @@ int rmdir(const char *path) { return unlinkat(AT_FDCWD, path, AT_REMOVEDIR); }
 
 int mkdirat(int folder, const char *path, mode_t mode) {
   struct call call;
-  if (begin_entry(&call, "mkdir", folder, path)) return -1;
+  if (begin_entry(&call, "mkdir", folder, path, 0)) return -1;
   return (int)end(&call, syscall(SYS_mkdirat, folder, path, mode));
 }
 int mkdir(const char *path, mode_t mode) { return mkdirat(AT_FDCWD, path, mode); }
