@@ -115,8 +115,6 @@ set_up() {
   check_swift
   install_missing_packages
   fetch_packages
-  # A crash report takes minutes on a machine without symbols; the exit code says enough.
-  export SWIFT_BACKTRACE=enable=no
 }
 
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Sets up what is missing, then runs every check of the repository.
 #
-#   bash integration/test.sh                all of it: format, tidy, tidy-tests, build, tests, then integration/checks/*.sh
+#   bash integration/test.sh                all of it: set-up, format, tidy, tidy-tests, build, tests, then
+#                                           every integration/checks/*.sh
 #   bash integration/test.sh --quick        without the integration checks
 #   bash integration/test.sh --only NAME    one step or one integration check, by the name that its line shows
 #
@@ -62,6 +63,8 @@ fail() {
   failed=$((failed + 1))
   report FAIL "$@"
 }
+
+close_report() { printf '%s passed, %s failed, %s skipped\n' "$passed" "$failed" "$skipped"; }
 
 # The line of a step's output that says most: Swift Testing's closing line, or the last one.
 gist() {
@@ -143,8 +146,14 @@ main() {
     *" $only "*) ;;
     *) [ -z "$only" ] || { printf 'no step is named %s\n' "$only" >&2; exit 2; } ;;
   esac
-  set_up
-  printf 'set-up is complete; %s\n' "$(swift --version 2>/dev/null | sed -n 's/.*\(Swift version [0-9.]*\).*/\1/p')"
+  if ! (set_up); then
+    fail set-up $((SECONDS - start)) "the reason stands above"
+    close_report
+    exit 1
+  fi
+  # A crash report takes minutes on a machine without symbols; the exit code says enough.
+  export SWIFT_BACKTRACE=enable=no
+  pass set-up $((SECONDS - start)) "$(swift --version 2>/dev/null | sed -n 's/.*\(Swift version [0-9.]*\).*/\1/p')"
 
   run_static_checks
   if wanted build || wanted tests || [ -n "$checks" ]; then
@@ -158,7 +167,7 @@ main() {
   for name in $checks; do run_check "$name"; done
 
   printf 'in %s s\n' $((SECONDS - start))
-  printf '%s passed, %s failed, %s skipped\n' "$passed" "$failed" "$skipped"
+  close_report
   [ "$failed" -eq 0 ]
 }
 
