@@ -142,8 +142,7 @@ _REASON = re.compile(r"sendable|thread|lock|mutex|atomic|safe|sound|shared|immut
 def unchecked_sendable(file: SourceFile) -> Problems:
     for match in re.finditer(r"@unchecked\s+Sendable|\bnonisolated\(unsafe\)", file.code):
         line = file.line_of(match.start())
-        comments = [file.comment_above(at) for at in range(line, max(line - 4, 0), -1)]
-        if not any(_REASON.search(comment) for comment in comments):
+        if not _REASON.search(file.comment_above(line) + file.heading_comment(line)):
             yield Problem(
                 file.path,
                 line,
@@ -180,12 +179,11 @@ def _is_in_type(code: str, offset: int) -> bool:
 def unsafe_properties(file: SourceFile) -> Problems:
     if not file.is_source or not file.is_swift:
         return
-    lines = {file.line_of(m.start()): m for m in _STORED_UNSAFE.finditer(file.code) if "->" not in m.group()}
-    for line, match in lines.items():
-        first = line
-        while first - 1 in lines:
-            first -= 1
-        if file.comment_above(first) or file.comment_above(line) or not _is_in_type(file.code, match.start()):
+    for match in _STORED_UNSAFE.finditer(file.code):
+        line = file.line_of(match.start())
+        if "->" in match.group() or file.comment_above(line) or file.heading_comment(line):
+            continue
+        if not _is_in_type(file.code, match.start()):
             continue
         yield Problem(
             file.path,
@@ -214,7 +212,7 @@ _CODE_IN_COMMENT = re.compile(
     | import\s+\w+
     | (?:try|await|return)\s+[\w.]+\(.*\)
     | (?:print|precondition|assert|fatalError|printf)\(.*\);?
-    | [\w.\->\[\]]+\s*(?:[-+*/|&]?=\s*[^=].*|\(.*\));
+    | (?!.*(?:\.\s|`))[\w.\->\[\]]+\s*(?:[-+*/|&]?=\s*[^=].*|\(.*\));
     )$""",
     re.X,
 )
@@ -323,13 +321,24 @@ def _needs_partner(file: SourceFile) -> bool:
 
 
 def files_without_tests(files: list[SourceFile]) -> list[SourceFile]:
-    """`Sources/M/**/F.swift` and `F+Topic.swift` are tested by `Tests/MTests/**/FTests.swift`."""
+    """`Sources/M/**/F.swift` and `F+Topic.swift` are tested by `Tests/MTests/**/FTests.swift`.
+
+    A test file may stand for more files of its module by a comment, `// Covers: G.swift, H.swift`.
+    """
     tests = {(file.module, file.name) for file in files if file.parts[0] == "Tests"}
+    covered = {
+        (file.module, name)
+        for file in files
+        if file.parts[0] == "Tests"
+        for line in re.findall(r"// Covers: (.*)", file.comments)
+        for name in re.findall(r"[\w+]+\.swift", line)
+    }
 
     def has_partner(file: SourceFile) -> bool:
         stem = PurePosixPath(file.name).stem
         names = {f"{stem}Tests.swift", f"{stem.split('+')[0]}Tests.swift"}
-        return any((f"{file.module}Tests", name) in tests for name in names)
+        module = f"{file.module}Tests"
+        return (module, file.name) in covered or any((module, name) in tests for name in names)
 
     return [file for file in files if _needs_partner(file) and not has_partner(file)]
 
@@ -343,7 +352,7 @@ def test_partners(files: list[SourceFile], untested: list[str]) -> Problems:
             path,
             1,
             "a source file without a test file",
-            f"add {stem}Tests.swift under Tests/{lacking[path].module}Tests",
+            f"add {stem}Tests.swift under Tests/{lacking[path].module}Tests, or `// Covers:` in the file that tests it",
         )
     for number, path in enumerate(untested, 1):
         if path and path not in lacking:

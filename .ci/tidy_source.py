@@ -153,6 +153,16 @@ class SourceFile:
             above -= 1
         return "\n".join(self.comment_lines[above:last])
 
+    def heading_comment(self, line: int) -> str:
+        """The comment above the block of lines, without a blank line between, that `line` stands in."""
+        while (
+            line > 1
+            and self.code_lines[line - 2].strip()
+            and not self.code_lines[line - 2].rstrip().endswith("{")
+        ):
+            line -= 1
+        return self.comment_above(line)
+
     def functions(self) -> Iterator[Function]:
         return swift_functions(self) if self.is_swift else c_functions(self)
 

@@ -163,6 +163,16 @@ class FileRules(unittest.TestCase):
         )
         self.bad(rules.unchecked_sendable, "nonisolated(unsafe) var a = 1")
 
+    def test_one_comment_covers_a_block(self) -> None:
+        block = "struct A {\n  // Guarded by the lock.\n  nonisolated(unsafe) let a = f(\n    1)\n"
+        self.good(rules.unchecked_sendable, block + "  nonisolated(unsafe) let b = 1\n}")
+        self.bad(rules.unchecked_sendable, block + "\n  nonisolated(unsafe) let b = 1\n}", line=6)
+        self.good(
+            rules.unsafe_properties,
+            "struct A {\n  // Freed in deinit.\n  let a = 1\n  let b: UnsafeRawPointer\n}",
+        )
+        self.bad(rules.unsafe_properties, "/// Owned.\nstruct A {\n  let b: UnsafeRawPointer\n}", line=3)
+
     def test_unsafe_properties(self) -> None:
         self.bad(rules.unsafe_properties, "struct A {\n  let a: UnsafeRawPointer\n}", line=2)
         self.bad(
@@ -206,6 +216,7 @@ class FileRules(unittest.TestCase):
             "// let the caller decide",
             "// a; b",
             "// The rest goes to b;",
+            "// a[i] = log(b). If c is not 0, then d;",
         ):
             self.good(rules.commented_code, line)
         self.bad(rules.commented_code, "/* free(a); */", "Sources/CKernels/a.c")
@@ -281,6 +292,12 @@ class RepositoryRules(unittest.TestCase):
             SourceFile(PROGRAM, long),
         ]
         self.assertEqual(list(rules.test_partners(exempt, [])), [])
+
+    def test_a_test_may_cover_more_files(self) -> None:
+        source = SourceFile(LIBRARY, "a\n" * tables.PARTNERLESS_LINES)
+        for text, count in (("// Covers: Share.swift, Mixture.swift.\n", 0), ("// Covers: Share.swift\n", 1)):
+            test = SourceFile("Tests/MixingTests/ShareTests.swift", text)
+            self.assertEqual(len(list(rules.test_partners([source, test], []))), count)
 
     def test_partners_are_of_the_same_module(self) -> None:
         source = SourceFile(LIBRARY, "a\n" * tables.PARTNERLESS_LINES)
