@@ -2,7 +2,8 @@
 
 import PackageDescription
 
-/// The settings that every Swift target shares: strict imports, explicit existentials, no warning left standing.
+/// The settings that every Swift target shares: strict imports, explicit existentials, no warning
+/// left standing.
 let strict: [SwiftSetting] = [
   .enableUpcomingFeature("ExistentialAny"),
   .enableUpcomingFeature("InternalImportsByDefault"),
