@@ -31,10 +31,10 @@ struct PackCommand: ParsableCommand {
       kill -9, is gone on with when the same command is given again.
 
       EXAMPLES
-        headrace pack --output corpora/demo --domain headers=/usr/include --include 'headers=*.h'
-        headrace pack --output corpora/web --domain web=web-00.jsonl.zst,web-01.jsonl.zst --held-out 0.001
+        headrace pack -o corpora/c --domain c=/usr/include --include 'c=*.h'
+        headrace pack -o corpora/web --domain web=a.jsonl.zst,b.jsonl.zst
         headrace pack --print-example > plan.json
-        headrace pack --output corpora/mix --plan plan.json --memory 2GiB --json
+        headrace pack -o corpora/mix --plan plan.json --memory 2GiB --json
       """)
 
   @Option(name: [.short, .long], help: "The folder of the corpus; must not exist.")

@@ -115,7 +115,9 @@ final class BucketSet: Sendable {
   private let bits: KeyBits
   private let buckets: [LockedBucket]
 
-  /// A bucket and its lock. A lock per bucket, since threads rarely meet in one.
+  /// A bucket and its lock.
+  ///
+  /// A lock per bucket, since threads rarely meet in one.
   private final class LockedBucket: Sendable {
     let bucket: Mutex<OpenBucket>
     init(folder: String, fileName: String, bufferByteCount: Int) throws(CorpusError) {

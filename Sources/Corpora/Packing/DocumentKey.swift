@@ -2,27 +2,32 @@
 ///
 /// Shuffled, `high` is the keyed random number that the document's content decides, and `low` its place in the input,
 /// which only breaks ties. Unshuffled, `high` is the number of its file and `low` its place there.
-struct DocumentKey: Comparable, Sendable, Codable {
-  var high: UInt64
-  var low: UInt64
+package struct DocumentKey: Comparable, Sendable, Codable {
+  package var high: UInt64
+  package var low: UInt64
+
+  package init(high: UInt64, low: UInt64) {
+    self.high = high
+    self.low = low
+  }
 
   static let zero = DocumentKey(high: 0, low: 0)
   static let greatest = DocumentKey(high: .max, low: .max)
 
   @inline(__always)
-  static func < (a: DocumentKey, b: DocumentKey) -> Bool {
+  package static func < (a: DocumentKey, b: DocumentKey) -> Bool {
     a.high != b.high ? a.high < b.high : a.low < b.low
   }
 }
 
 /// Which of 2^`bitCount` buckets a key belongs to: some bits of it, counted from the top.
-struct KeyBits: Sendable, Equatable {
+package struct KeyBits: Sendable, Equatable {
   /// How many bits above the ones that count are the same for all keys.
   let skipped: Int
   let bitCount: Int
 
   /// The bits that split keys from `least` to `greatest`, at most `bitCount` of them, the first of which differs.
-  init(splitting least: DocumentKey, _ greatest: DocumentKey, bitCount: Int) {
+  package init(splitting least: DocumentKey, _ greatest: DocumentKey, bitCount: Int) {
     let high = least.high ^ greatest.high
     skipped =
       high != 0
@@ -36,10 +41,10 @@ struct KeyBits: Sendable, Equatable {
     self.bitCount = bitCount
   }
 
-  var bucketCount: Int { 1 << bitCount }
+  package var bucketCount: Int { 1 << bitCount }
 
   /// The bucket of `key`, ascending as keys are.
-  func bucket(of key: DocumentKey) -> Int {
+  package func bucket(of key: DocumentKey) -> Int {
     if bitCount == 0 { return 0 }
     let end = skipped + bitCount
     let mask = UInt64(bucketCount - 1)
@@ -51,14 +56,14 @@ struct KeyBits: Sendable, Equatable {
 }
 
 /// The keys of one domain's documents.
-struct DocumentKeys: Sendable {
+package struct DocumentKeys: Sendable {
   let stream: StreamKey
   /// A document is held out where its third word is below this.
   let heldOutLimit: UInt64
   let shuffles: Bool
 
   /// Creates the keys of a domain.
-  init(plan: PackPlan, domain: String) {
+  package init(plan: PackPlan, domain: String) {
     stream = StreamKey(seed: plan.seed, purpose: .documents, name: domain)
     // x₂ / 2^32 < f, for an integer x₂, is x₂ < ⌈f·2^32⌉; both products are exact.
     heldOutLimit = UInt64((plan.heldOutFraction * 0x1p32).rounded(.up))
@@ -69,7 +74,7 @@ struct DocumentKeys: Sendable {
   ///
   /// Both come from nothing but the text, so equal documents fall on the same side, and adding a file moves no other
   /// document across.
-  func key(
+  package func key(
     of text: UnsafeRawBufferPointer, file: Int, byteOffset: Int
   ) -> (key: DocumentKey, isHeldOut: Bool) {
     let block = Philox.block(key: stream, index: XXHash.hash64(text))

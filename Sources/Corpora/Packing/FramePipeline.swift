@@ -117,7 +117,9 @@ final class FramePipeline: @unchecked Sendable {
     return try result.get()
   }
 
-  /// Claims and compresses one frame. The mutex is held before and after, not meanwhile.
+  /// Claims and compresses one frame.
+  ///
+  /// The mutex is held before and after, not meanwhile.
   private func compressNext(_ encoder: FrameEncoder) {
     let slot = slots[unclaimed % slots.count]
     unclaimed += 1

@@ -31,7 +31,9 @@ struct Gather {
     for bucket in buckets { try gather(bucket, depth: 0, into: &writer) }
   }
 
-  /// - Parameter depth: how often the bucket's documents have been split; only one split of each depth is there at a time.
+  /// Hands the documents of one bucket on, which come from a bucket that was split `depth` times.
+  ///
+  /// Only one split of each depth is there at a time, so the depth names its files.
   private func gather(
     _ bucket: BucketDescription, depth: Int, into writer: inout SplitWriter
   ) throws(CorpusError) {

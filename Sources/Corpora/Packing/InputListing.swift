@@ -5,7 +5,7 @@
 #endif
 
 /// How a file holds its documents; its name decides.
-enum TextFormat: String, Sendable, Codable {
+package enum TextFormat: String, Sendable, Codable {
   /// `.jsonl`, `.ndjson`: a line is a document.
   case lines = "jsonl"
   /// `.jsonl.zst`, `.ndjson.zst`.
@@ -15,7 +15,7 @@ enum TextFormat: String, Sendable, Codable {
   /// Any other name: the file is a document.
   case text
 
-  init(path: String) {
+  package init(path: String) {
     let name = path.lowercased()
     if name.hasSuffix(".jsonl") || name.hasSuffix(".ndjson") {
       self = .lines
@@ -30,16 +30,16 @@ enum TextFormat: String, Sendable, Codable {
 }
 
 /// One file to pack, as it was when it was listed.
-struct InputFile: Sendable, Equatable {
-  let path: String
-  let format: TextFormat
+package struct InputFile: Sendable, Equatable {
+  package let path: String
+  package let format: TextFormat
   /// Its size in bytes.
-  let byteCount: Int
+  package let byteCount: Int
   /// When it was last changed, in nanoseconds since 1970.
   let modificationTime: Int
 
   /// Notes the file at `path`, or nil where it is something other than a file.
-  init?(path: String) throws(CorpusError) {
+  package init?(path: String) throws(CorpusError) {
     var status = stat()
     if stat(path, &status) != 0 { throw .cannotOpen(path: path, code: errno) }
     if status.st_mode & S_IFMT != S_IFREG { return nil }
@@ -67,14 +67,14 @@ extension stat {
 }
 
 /// Finds the files of a domain.
-enum InputListing {
+package enum InputListing {
   /// Folders nested deeper than this are taken for a mistake.
   private static let depthLimit = 128
 
   /// Returns the files that the domain's inputs stand for, sorted by path, each once.
   ///
   /// Folders that are symbolic links are entered only where they are an input themselves, so no loop is followed.
-  static func files(of domain: PackDomain) throws(CorpusError) -> [InputFile] {
+  package static func files(of domain: PackDomain) throws(CorpusError) -> [InputFile] {
     var paths: Set<String> = []
     for input in domain.inputs {
       let path = trimmed(input)

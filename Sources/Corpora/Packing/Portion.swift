@@ -1,20 +1,20 @@
 /// A share of a domain's files that one thread reads.
-struct Portion: Sendable, Equatable {
+package struct Portion: Sendable, Equatable {
   /// The files, as places in the domain's list.
-  let files: Range<Int>
+  package let files: Range<Int>
   /// Where lines of the one file begin that belong to the portion; nil for whole files.
-  let bytes: Range<Int>?
+  package let bytes: Range<Int>?
   /// How much there is to read.
-  let byteCount: Int
+  package let byteCount: Int
 
   /// Plain files of lines are cut into ranges of this size.
-  static let rangeByteCount = 64 << 20
+  package static let rangeByteCount = 64 << 20
   /// Small files are taken together up to this size and number.
   static let togetherByteCount = 32 << 20
   static let togetherFileCount = 1024
 
   /// Cuts `files` into portions, in input order.
-  static func portions(
+  package static func portions(
     of files: [InputFile], rangeByteCount: Int = Portion.rangeByteCount
   ) -> [Portion] {
     var portions: [Portion] = []

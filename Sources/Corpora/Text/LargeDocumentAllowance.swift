@@ -8,7 +8,7 @@
 ///
 /// Reading needs a small buffer per thread, but a document of the allowed maximum needs a large one. Were every thread
 /// given room for that, memory would grow with threads × maximum; instead the few threads that meet one take turns.
-final class LargeDocumentAllowance: Sendable {
+package final class LargeDocumentAllowance: Sendable {
   // Sound because the pointees are a pthread mutex and a condition, which exist to be shared, and `free` is only
   // touched with the mutex held.
   nonisolated(unsafe) private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(
@@ -18,7 +18,7 @@ final class LargeDocumentAllowance: Sendable {
   nonisolated(unsafe) private let free = UnsafeMutablePointer<Int>.allocate(capacity: 1)
 
   /// Creates an allowance for `count` threads, at least one.
-  init(count: Int) {
+  package init(count: Int) {
     pthread_mutex_init(mutex, nil)
     pthread_cond_init(condition, nil)
     free.initialize(to: max(1, count))
@@ -32,7 +32,9 @@ final class LargeDocumentAllowance: Sendable {
     free.deallocate()
   }
 
-  /// Waits until fewer than the allowed number of threads hold one. A thread takes it once at a time.
+  /// Waits until fewer than the allowed number of threads hold one.
+  ///
+  /// A thread takes it once at a time.
   func acquire() {
     pthread_mutex_lock(mutex)
     while free.pointee == 0 { pthread_cond_wait(condition, mutex) }

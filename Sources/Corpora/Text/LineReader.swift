@@ -5,7 +5,7 @@
 #endif
 
 /// One step through a text.
-enum TextLine {
+package enum TextLine {
   /// A line without its newline, and where it begins in the text. The bytes are good until the next step.
   case line(UnsafeRawBufferPointer, byteOffset: Int)
   /// A line that is longer than the limit; the reader is behind it.
@@ -15,9 +15,9 @@ enum TextLine {
 }
 
 /// Cuts a text into lines, or takes it whole, in one reused buffer of bounded size.
-struct LineReader: ~Copyable {
+package struct LineReader: ~Copyable {
   /// The most that is read at once.
-  static let readByteCount = 256 << 10
+  package static let readByteCount = 256 << 10
 
   private let feed: any TextFeed
   private let limit: Int
@@ -40,7 +40,8 @@ struct LineReader: ~Copyable {
   ///   - textOffset: the offset of the feed's first byte in the whole text.
   ///   - limit: the most bytes that a line may have.
   ///   - allowance: what must be held while the buffer is larger than usual.
-  init(_ feed: any TextFeed, textOffset: Int, limit: Int, allowance: LargeDocumentAllowance) {
+  package init(_ feed: any TextFeed, textOffset: Int, limit: Int, allowance: LargeDocumentAllowance)
+  {
     self.feed = feed
     self.textOffset = textOffset
     self.limit = limit
@@ -50,7 +51,7 @@ struct LineReader: ~Copyable {
   deinit { if holdsAllowance { allowance.release() } }
 
   /// Steps to the next line.
-  mutating func next() throws(CorpusError) -> TextLine {
+  package mutating func next() throws(CorpusError) -> TextLine {
     releaseAllowance()
     if textOffset == 0, start == 0, end == 0 { try skipByteOrderMark() }
     while true {
@@ -70,7 +71,7 @@ struct LineReader: ~Copyable {
   }
 
   /// Takes the whole text as one line, newlines and all.
-  mutating func whole() throws(CorpusError) -> TextLine {
+  package mutating func whole() throws(CorpusError) -> TextLine {
     try skipByteOrderMark()
     while end - start <= limit, try fill() {}
     let count = end - start

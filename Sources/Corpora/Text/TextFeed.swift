@@ -1,7 +1,7 @@
 internal import CZstd
 
 /// Bytes of text in order, from a file or from what a file decompresses to.
-protocol TextFeed: AnyObject {
+package protocol TextFeed: AnyObject {
   /// The file's path.
   var path: String { get }
   /// How many bytes of the file itself have been read.
@@ -31,28 +31,28 @@ extension FileReader {
 }
 
 /// The bytes of a file, from some offset to its end.
-final class PlainFeed: TextFeed {
+package final class PlainFeed: TextFeed {
   private let file: FileReader
   private var position: Int
   private let start: Int
 
-  var path: String { file.path }
-  var fileByteCount: Int { position - start }
+  package var path: String { file.path }
+  package var fileByteCount: Int { position - start }
 
   /// Reads `file` from the byte `start` on.
-  init(_ file: FileReader, from start: Int) {
+  package init(_ file: FileReader, from start: Int) {
     self.file = file
     self.start = start
     position = start
   }
 
-  func read(into buffer: UnsafeMutableRawBufferPointer) throws(CorpusError) -> Int {
+  package func read(into buffer: UnsafeMutableRawBufferPointer) throws(CorpusError) -> Int {
     let count = try file.readRest(into: buffer, at: position)
     position += count
     return count
   }
 
-  func frame(at textOffset: Int) -> Int? { nil }
+  package func frame(at textOffset: Int) -> Int? { nil }
 }
 
 /// What a zstd file of any number of frames decompresses to.
@@ -61,7 +61,7 @@ final class PlainFeed: TextFeed {
 /// 2. The end of the file inside a frame is damage, and so is a file without a frame: a download that broke off looks
 ///    like that.
 /// 3. A frame that needs a window above libzstd's limit of 128 MiB is refused, which bounds memory.
-final class ZstdFeed: TextFeed {
+package final class ZstdFeed: TextFeed {
   private let file: FileReader
   private let context: OpaquePointer
   private var compressed: TextBuffer
@@ -75,11 +75,11 @@ final class ZstdFeed: TextFeed {
   /// Where frames begin in the text, oldest first, as far as they may still be asked for.
   private var frameStarts: [(textOffset: Int, frame: Int)] = [(0, 0)]
 
-  var path: String { file.path }
-  var fileByteCount: Int { position }
+  package var path: String { file.path }
+  package var fileByteCount: Int { position }
 
   /// Reads all of `file`.
-  init(_ file: FileReader) throws(CorpusError) {
+  package init(_ file: FileReader) throws(CorpusError) {
     self.file = file
     guard let context = ZSTD_createDCtx() else { throw .compressionFailed(code: 0) }
     self.context = context
@@ -88,7 +88,7 @@ final class ZstdFeed: TextFeed {
 
   deinit { ZSTD_freeDCtx(context) }
 
-  func read(into buffer: UnsafeMutableRawBufferPointer) throws(CorpusError) -> Int {
+  package func read(into buffer: UnsafeMutableRawBufferPointer) throws(CorpusError) -> Int {
     var output = ZSTD_outBuffer(dst: buffer.baseAddress, size: buffer.count, pos: 0)
     while output.pos < output.size {
       if input.pos == input.size, try !refill() {
@@ -107,7 +107,7 @@ final class ZstdFeed: TextFeed {
     return output.pos
   }
 
-  func frame(at textOffset: Int) -> Int? {
+  package func frame(at textOffset: Int) -> Int? {
     var passed = 0
     while passed + 1 < frameStarts.count, frameStarts[passed + 1].textOffset <= textOffset {
       passed += 1
