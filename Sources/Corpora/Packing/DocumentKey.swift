@@ -36,7 +36,7 @@ package struct KeyBits: Sendable, Equatable {
   }
 
   /// The top `bitCount` bits.
-  init(bitCount: Int) {
+  package init(bitCount: Int) {
     skipped = 0
     self.bitCount = bitCount
   }
