@@ -40,8 +40,10 @@ import Testing
       (#"{"text":"é€😀 plain"}"#, "é€😀 plain"),
       (#"{"n":-0.5e+10,"t":true,"f":false,"z":null,"e":{},"l":[],"text":"x"}"#, "x"),
       (#"{"surrogate":"\ud800","text":"x"}"#, "x"),
-      (#"{"text":"0123456789012345678901234567890\n123456789"}"#,
-        "0123456789012345678901234567890\n123456789"),
+      (
+        #"{"text":"0123456789012345678901234567890\n123456789"}"#,
+        "0123456789012345678901234567890\n123456789"
+      ),
     ])
   func takesTheTextOut(line: String, expected: String) throws {
     #expect(try text(line) == expected)

@@ -21,7 +21,7 @@ struct BucketDescription: Sendable, Codable, Equatable {
 ///     0   8   key, high
 ///     8   8   key, low
 ///    16   4   bytes of tokens, end-of-text included
-///    20   4   low half of the XXH64 of these bytes
+///    20   4   low half of the XXH64 of these bytes, whose seed is made of the key
 struct BucketEntryHead {
   static let byteCount = 24
 
@@ -32,7 +32,17 @@ struct BucketEntryHead {
   init(key: DocumentKey, tokens: UnsafeRawBufferPointer) {
     self.key = key
     tokenByteCount = tokens.count
-    checksum = UInt32(truncatingIfNeeded: XXHash.hash64(tokens))
+    checksum = Self.checksum(of: tokens, key)
+  }
+
+  /// Whether `tokens` are the ones that the head was made for, and its key the one that it was made with.
+  func fits(_ tokens: UnsafeRawBufferPointer) -> Bool {
+    checksum == Self.checksum(of: tokens, key)
+  }
+
+  private static func checksum(of tokens: UnsafeRawBufferPointer, _ key: DocumentKey) -> UInt32 {
+    UInt32(
+      truncatingIfNeeded: XXHash.hash64(tokens, seed: key.high ^ key.low.byteSwapped))
   }
 
   /// Reads a head; buckets are read on the machine that wrote them, so the byte order is its own.

@@ -76,7 +76,7 @@ struct Gather {
       let start = offset + BucketEntryHead.byteCount
       let end = start + head.tokenByteCount
       let tokens = UnsafeRawBufferPointer(rebasing: bytes[start..<end])
-      if UInt32(truncatingIfNeeded: XXHash.hash64(tokens)) != head.checksum {
+      if !head.fits(tokens) {
         throw .packing(.bucketDamaged(path: file.path, byteOffset: offset))
       }
       entries.append(Entry(key: head.key, offset: start, byteCount: head.tokenByteCount))
