@@ -2,7 +2,8 @@
 
 import PackageDescription
 
-/// The settings that every Swift target shares: strict imports, explicit existentials, no warning left standing.
+/// The settings that every Swift target shares: strict imports, explicit existentials, no warning
+/// left standing.
 let strict: [SwiftSetting] = [
   .enableUpcomingFeature("ExistentialAny"),
   .enableUpcomingFeature("InternalImportsByDefault"),
@@ -49,7 +50,7 @@ let package = Package(
     .executableTarget(
       name: "HeadraceTool",
       dependencies: [
-        "Headrace", "Corpora", "Mixing", "Kernels", "Loading", "Training", "Ablations",
+        "Headrace", "Corpora", "Mixing", "Kernels", "Loading", "Training", "Ablations", "CKernels",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],

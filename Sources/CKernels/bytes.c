@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-/* One clone per instruction set, chosen by the loader of the program when it starts; the plain clone serves every other machine. */
+/* One clone per instruction set, chosen by the loader of the program when it starts; the plain clone serves every other
+   machine. */
 #if defined(__x86_64__) && defined(__linux__)
 #define HEADRACE_CLONES __attribute__((target_clones("avx512bw", "avx2", "default")))
 #else

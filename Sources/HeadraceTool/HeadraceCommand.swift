@@ -1,11 +1,11 @@
-import ArgumentParser
+internal import ArgumentParser
 
 @main
-struct HeadraceCommand: AsyncParsableCommand {
+struct HeadraceCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "headrace",
     abstract:
       "Streams zstd-compressed token corpora to a trainer, mixed by weights that may change at every step.",
-    subcommands: [PackCommand.self]
-  )
+    version: "0.1.0",
+    subcommands: [PackCommand.self, BenchCommand.self])
 }

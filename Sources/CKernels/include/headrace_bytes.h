@@ -11,8 +11,9 @@
 
 /* Copies `count` tokens and widens each to the element type of `destination`.
  *
- * `upcoming` is where the caller reads next, or NULL: its first `count` tokens are prefetched into cache while this row is copied, which
- * hides the latency of rows that lie scattered in a pool. It is never dereferenced, so any address is allowed. */
+ * `upcoming` is where the caller reads next, or NULL: its first `count` tokens are prefetched into cache while this row
+ * is copied, which hides the latency of rows that lie scattered in a pool. It is never dereferenced, so any address is
+ * allowed. */
 void headrace_copy_u16_u16(uint16_t *destination, const uint16_t *source, size_t count, const uint16_t *upcoming);
 void headrace_copy_u16_u32(uint32_t *destination, const uint16_t *source, size_t count, const uint16_t *upcoming);
 void headrace_copy_u16_i64(int64_t *destination, const uint16_t *source, size_t count, const uint16_t *upcoming);

@@ -1,0 +1,9 @@
+internal import ArgumentParser
+
+/// Measurements, each beside something that it can be compared with.
+struct BenchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench",
+    abstract: "Measures parts of Headrace beside what they are compared with.",
+    subcommands: [BenchLoaderCommand.self])
+}

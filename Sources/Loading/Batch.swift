@@ -1,0 +1,206 @@
+public import Mixing
+
+/// B sequences and everything that is to be known of them.
+///
+/// A batch lends its memory from its loader: when the last copy of the value is gone, the loader uses the memory again. Keeping a batch is safe and costs its memory.
+public struct Batch: Sendable {
+  /// What is known of the rows, without the tokens.
+  public let facts: BatchFacts
+
+  init(storage: BatchStorage) {
+    facts = BatchFacts(storage: storage)
+  }
+
+  /// B, the number of rows.
+  public var rowCount: Int { facts.rowCount }
+
+  /// T, the targets of a row.
+  public var sequenceLength: Int { facts.sequenceLength }
+
+  /// The step that this batch is for, counted from 1.
+  public var step: Int { facts.step }
+
+  /// Returns the state after this batch, from which a loader goes on with the following one.
+  ///
+  /// - Returns: A value that stays true whatever the loader does next.
+  /// - Throws: ``LoadingError/mixing(_:)`` if a policy of the program's own does not encode.
+  public func checkpoint() throws(LoadingError) -> LoaderCheckpoint { try facts.checkpoint() }
+
+  /// Calls `body` with the tokens, row-major `[row, T + 1]`: the inputs of a row are its first T tokens, the targets its last T.
+  ///
+  /// - Parameters:
+  ///   - type: The element type, which must be the loader's ``BatchConfiguration/tokenType``.
+  ///   - body: What to do with the tokens; the buffer is valid until it returns.
+  /// - Returns: What `body` returns.
+  /// - Throws: What `body` throws.
+  /// - Precondition: `type` is the configured one.
+  public func withTokens<Element: TokenElement, Result, Failure: Error>(
+    as type: Element.Type, _ body: (UnsafeBufferPointer<Element>) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    let storage = facts.storage
+    precondition(
+      type.tokenType == storage.tokenType,
+      "the batch has \(storage.tokenType.rawValue) tokens, not \(type.tokenType.rawValue)")
+    let count = rowCount * (sequenceLength + 1)
+    let tokens = UnsafeBufferPointer(
+      start: UnsafePointer(storage.tokens.bindMemory(to: Element.self, capacity: count)),
+      count: count)
+    return try body(tokens)
+  }
+}
+
+/// What is known of a batch beside its tokens.
+public struct BatchFacts: Sendable {
+  let storage: BatchStorage
+
+  /// The step that the batch is for, counted from 1.
+  public var step: Int { storage.step }
+
+  /// B, the number of rows.
+  public var rowCount: Int { storage.rowCount }
+
+  /// T, the targets of a row.
+  public var sequenceLength: Int { storage.sequenceLength }
+
+  /// The number of domains that the mixture covers.
+  public var domainCount: Int { storage.domainCount }
+
+  /// Returns the index of the domain from which `row` came.
+  public func domainIndex(ofRow row: Int) -> Int {
+    precondition((0..<rowCount).contains(row), "row \(row) is not in 0..<\(rowCount)")
+    return Int(storage.domainOfRow[row])
+  }
+
+  /// Returns the epoch of its domain in which `row` was read, counted from 0.
+  public func epoch(ofRow row: Int) -> Int {
+    precondition((0..<rowCount).contains(row), "row \(row) is not in 0..<\(rowCount)")
+    return storage.epochOfRow[row]
+  }
+
+  /// Returns how many rows of the batch came from `domain`.
+  public func rowCount(ofDomain domain: Int) -> Int {
+    precondition(
+      (0..<domainCount).contains(domain), "domain \(domain) is not in 0..<\(domainCount)")
+    return storage.rowCounts[domain]
+  }
+
+  /// Returns the position of `domain` before the batch: how many of its sequences came before.
+  public func position(ofDomain domain: Int) -> Int {
+    precondition(
+      (0..<domainCount).contains(domain), "domain \(domain) is not in 0..<\(domainCount)")
+    return storage.positionsBefore[domain]
+  }
+
+  /// The mixture that the policy asked for.
+  public var asked: Mixture { storage.asked }
+
+  /// The parts, of 2^48, by which the batch was begun: the asked mixture without the domains that were exhausted.
+  public var effectiveShares: [Int64] { Array(storage.effectiveShares) }
+
+  /// Why the asked mixture was what it was, in the policy's words.
+  public var reason: String { storage.reason }
+
+  /// The step of the last feedback that the policy had observed; 0 if none.
+  public var lastObservedStep: Int { storage.lastObservedStep }
+
+  /// Returns the state after the batch, from which a loader goes on with the following one.
+  ///
+  /// - Returns: A value that stays true whatever the loader does next.
+  /// - Throws: ``LoadingError/mixing(_:)`` if a policy of the program's own does not encode.
+  public func checkpoint() throws(LoadingError) -> LoaderCheckpoint { try storage.checkpoint() }
+}
+
+/// The memory behind a batch.
+///
+/// Filled by the loader's thread while nobody else refers to it; unchanged from then until the last reference outside the loader is gone.
+final class BatchStorage: @unchecked Sendable {
+  // Sound: see above. The loader finds out that it is alone by the reference count, which is atomic.
+  let sequenceLength: Int
+  let domainCount: Int
+  let tokenType: TokenType
+  private let identity: LoaderIdentity
+
+  private(set) var rowCapacity = 0
+  private(set) var tokens = UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 64)
+  private(set) var domainOfRow = UnsafeMutableBufferPointer<Int32>.allocate(capacity: 0)
+  private(set) var epochOfRow = UnsafeMutableBufferPointer<Int>.allocate(capacity: 0)
+  let rowCounts: UnsafeMutableBufferPointer<Int>
+  let positionsBefore: UnsafeMutableBufferPointer<Int>
+  let positionsAfter: UnsafeMutableBufferPointer<Int>
+  let creditsAfter: UnsafeMutableBufferPointer<Int64>
+  let effectiveShares: UnsafeMutableBufferPointer<Int64>
+
+  var step = 0
+  var rowCount = 0
+  var drawCountAfter = 0
+  var rowTotalAfter = 0
+  var lastObservedStep = 0
+  var refusedFeedbackCount = 0
+  var ledgerByteCount = 0
+  var asked: Mixture
+  var reason = ""
+  var policy: any MixturePolicy
+
+  init(identity: LoaderIdentity, tokenType: TokenType, policy: any MixturePolicy) {
+    self.identity = identity
+    sequenceLength = identity.sequenceLength
+    domainCount = identity.domains.count
+    self.tokenType = tokenType
+    self.policy = policy
+    asked = policy.mixture
+    rowCounts = .allocate(capacity: domainCount)
+    positionsBefore = .allocate(capacity: domainCount)
+    positionsAfter = .allocate(capacity: domainCount)
+    creditsAfter = .allocate(capacity: domainCount)
+    effectiveShares = .allocate(capacity: domainCount)
+    rowCounts.initialize(repeating: 0)
+    positionsBefore.initialize(repeating: 0)
+    positionsAfter.initialize(repeating: 0)
+    creditsAfter.initialize(repeating: 0)
+    effectiveShares.initialize(repeating: 0)
+  }
+
+  deinit {
+    tokens.deallocate()
+    domainOfRow.deallocate()
+    epochOfRow.deallocate()
+    rowCounts.deallocate()
+    positionsBefore.deallocate()
+    positionsAfter.deallocate()
+    creditsAfter.deallocate()
+    effectiveShares.deallocate()
+  }
+
+  /// Makes room for the facts of `rows` rows and, unless the caller brings its own memory, their tokens.
+  func reserve(rows: Int, withTokens: Bool) {
+    if domainOfRow.count < rows {
+      domainOfRow.deallocate()
+      epochOfRow.deallocate()
+      domainOfRow = .allocate(capacity: rows)
+      epochOfRow = .allocate(capacity: rows)
+      domainOfRow.initialize(repeating: 0)
+      epochOfRow.initialize(repeating: 0)
+    }
+    if withTokens, rowCapacity < rows {
+      tokens.deallocate()
+      tokens = .allocate(
+        byteCount: rows * (sequenceLength + 1) * tokenType.byteCount, alignment: 64)
+      rowCapacity = rows
+    }
+  }
+
+  /// Makes the checkpoint of the state after the batch.
+  func checkpoint() throws(LoadingError) -> LoaderCheckpoint {
+    let erased: PolicyCheckpoint
+    do throws(MixingError) {
+      erased = try policy.erasedCheckpoint()
+    } catch {
+      throw .mixing(error)
+    }
+    return LoaderCheckpoint(
+      identity: identity, step: step, rowTotal: rowTotalAfter, drawCount: drawCountAfter,
+      positions: Array(positionsAfter), credits: Array(creditsAfter),
+      lastObservedStep: lastObservedStep, refusedFeedbackCount: refusedFeedbackCount,
+      ledgerByteCount: ledgerByteCount, policy: erased)
+  }
+}

@@ -1,0 +1,280 @@
+internal import Corpora
+public import Mixing
+
+#if canImport(FoundationEssentials)
+  internal import FoundationEssentials
+#else
+  internal import Foundation
+#endif
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
+
+/// The first line of a ledger: what every line is to be read with.
+public struct LedgerHeader: Sendable, Equatable, Codable {
+  /// The ledger's format version.
+  public var headraceLedger: Int
+  /// The corpus and the configuration that decide order and draw.
+  public var identity: LoaderIdentity
+
+  private enum CodingKeys: String, CodingKey {
+    case identity
+    case headraceLedger = "headrace_ledger"
+  }
+}
+
+/// One step in a ledger. One line makes its batch again; all lines make the run again.
+public struct LedgerLine: Sendable, Equatable, Codable {
+  /// The step, counted from 1.
+  public var step: Int
+  /// B, the rows of the batch.
+  public var rows: Int
+  /// The draws of the run before this step, for the multinomial draw.
+  public var drawCount: Int
+  /// The asked mixture, in parts of 2^48, `[domain]`.
+  public var asked: [Int64]
+  /// The effective mixture at the beginning of the batch, in parts of 2^48, `[domain]`.
+  public var effective: [Int64]
+  /// How many sequences each domain had given before this step, `[domain]`.
+  public var positions: [Int]
+  /// What each domain was owed before this step, in parts of 2^48 draws, `[domain]`.
+  public var credits: [Int64]
+  /// The rows that each domain gave, `[domain]`.
+  public var drawn: [Int]
+  /// Why the mixture was what it was.
+  public var reason: String
+  /// The step of the last feedback that the policy had observed; 0 if none.
+  public var lastObservedStep: Int
+  /// The feedback that was observed since the line before.
+  public var feedback: [Feedback]
+  /// How often invalid feedback had been refused.
+  public var refusedFeedbackCount: Int
+
+  private enum CodingKeys: String, CodingKey {
+    case step, rows, asked, effective, positions, credits, drawn, reason, feedback
+    case drawCount = "draw_count"
+    case lastObservedStep = "last_observed_step"
+    case refusedFeedbackCount = "refused_feedback_count"
+  }
+}
+
+/// A recorded run, read whole.
+public struct Ledger: Sendable {
+  /// What every line is to be read with.
+  public let header: LedgerHeader
+  /// The steps, in order.
+  public let lines: [LedgerLine]
+
+  static let version = 1
+  private static let byteLimit = 1 << 40
+
+  /// Reads the ledger at `path`.
+  ///
+  /// - Parameter path: The file.
+  /// - Throws: ``LoadingError/ledgerDamaged(path:line:reason:)`` for a line that does not decode, or ``LoadingError/corpus(_:)`` if the file cannot be read.
+  ///   A torn last line, without its line feed, is left out.
+  public init(at path: String) throws(LoadingError) {
+    let bytes: [UInt8]
+    do throws(CorpusError) {
+      bytes = try FileReader.contents(of: path, limit: Self.byteLimit)
+    } catch {
+      throw .corpus(error)
+    }
+    var lines: [LedgerLine] = []
+    var header: LedgerHeader?
+    var begin = 0
+    while let end = bytes[begin...].firstIndex(of: UInt8(ascii: "\n")) {
+      let number = lines.count + (header == nil ? 1 : 2)
+      do {
+        let data = Data(bytes[begin..<end])
+        if header == nil {
+          header = try JSONDecoder().decode(LedgerHeader.self, from: data)
+        } else {
+          lines.append(try JSONDecoder().decode(LedgerLine.self, from: data))
+        }
+      } catch {
+        throw .ledgerDamaged(path: path, line: number, reason: "\(error)")
+      }
+      begin = end + 1
+    }
+    guard let header, header.headraceLedger == Self.version else {
+      throw .ledgerDamaged(path: path, line: 1, reason: "no header of version \(Self.version)")
+    }
+    self.header = header
+    self.lines = lines
+  }
+}
+
+/// Appends lines to a ledger.
+///
+/// A line is one `write`. It becomes durable with ``synchronize()``, which a checkpoint that speaks of it must come after.
+final class LedgerWriter {
+  let path: String
+  private(set) var byteCount: Int
+  private let descriptor: Int32
+  private var buffer: [UInt8] = []
+
+  /// Begins a ledger at `path`, where none may stand.
+  init(newAt path: String, identity: LoaderIdentity) throws(LoadingError) {
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0o644)
+    if descriptor < 0, errno == EEXIST { throw .ledgerExists(path: path) }
+    guard descriptor >= 0 else { throw .corpus(.cannotOpen(path: path, code: errno)) }
+    self.path = path
+    self.descriptor = descriptor
+    byteCount = 0
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    do {
+      let header = LedgerHeader(headraceLedger: Ledger.version, identity: identity)
+      buffer = Array(try encoder.encode(header))
+    } catch {
+      preconditionFailure("a ledger header did not encode: \(error)")
+    }
+    buffer.append(UInt8(ascii: "\n"))
+    try flush()
+    do throws(CorpusError) { try DurableFile.synchronizeFolder(of: path) } catch {
+      throw .corpus(error)
+    }
+  }
+
+  /// Goes on with the ledger at `path` after `byteCount` bytes; what stands behind them is cut off.
+  ///
+  /// - Returns: Through `cutByteCount`, how many bytes were cut off, and whether the last line was torn.
+  init(resuming path: String, byteCount: Int, cut: inout (byteCount: Int, isTorn: Bool))
+    throws(LoadingError)
+  {
+    let descriptor = open(path, O_RDWR | O_APPEND | O_CLOEXEC)
+    guard descriptor >= 0 else { throw .corpus(.cannotOpen(path: path, code: errno)) }
+    self.path = path
+    self.descriptor = descriptor
+    self.byteCount = byteCount
+    let size = Int(lseek(descriptor, 0, SEEK_END))
+    guard size >= byteCount, byteCount > 0, lastByte(at: byteCount) == UInt8(ascii: "\n") else {
+      throw .ledgerTooShort(path: path, byteCount: size, recorded: byteCount)
+    }
+    cut = (size - byteCount, size > byteCount && lastByte(at: size) != UInt8(ascii: "\n"))
+    guard ftruncate(descriptor, off_t(byteCount)) == 0 else {
+      throw .corpus(.cannotWrite(path: path, byteOffset: byteCount, code: errno))
+    }
+  }
+
+  deinit {
+    close(descriptor)
+  }
+
+  /// The byte before `end`.
+  private func lastByte(at end: Int) -> UInt8? {
+    var byte: UInt8 = 0
+    return pread(descriptor, &byte, 1, off_t(end - 1)) == 1 ? byte : nil
+  }
+
+  /// Appends the line of the step that `batch` describes; numbers are written without allocating.
+  func append(
+    _ batch: BatchStorage, creditsBefore: UnsafeMutableBufferPointer<Int64>, drawCount: Int,
+    feedback: [Feedback]
+  )
+    throws(LoadingError)
+  {
+    buffer.removeAll(keepingCapacity: true)
+    appendField("{\"step\":", batch.step)
+    appendField(",\"rows\":", batch.rowCount)
+    appendField(",\"draw_count\":", drawCount)
+    appendArray(",\"asked\":[", batch.asked.integerShares)
+    appendArray(",\"effective\":[", batch.effectiveShares)
+    appendArray(",\"positions\":[", batch.positionsBefore)
+    appendArray(",\"credits\":[", creditsBefore)
+    appendArray(",\"drawn\":[", batch.rowCounts)
+    append(",\"reason\":")
+    appendQuoted(batch.reason)
+    appendField(",\"last_observed_step\":", batch.lastObservedStep)
+    appendField(",\"refused_feedback_count\":", batch.refusedFeedbackCount)
+    append(",\"feedback\":[")
+    for (index, report) in feedback.enumerated() {
+      if index > 0 { append(",") }
+      appendFeedback(report)
+    }
+    append("]}\n")
+    try flush()
+  }
+
+  /// Makes all lines so far durable.
+  func synchronize() throws(LoadingError) {
+    guard fsync(descriptor) == 0 else {
+      throw .corpus(.cannotWrite(path: path, byteOffset: byteCount, code: errno))
+    }
+  }
+
+  private func flush() throws(LoadingError) {
+    do throws(CorpusError) {
+      try writeAll(buffer, to: descriptor, path: path, at: byteCount)
+    } catch {
+      // Half a line must not stay: the next one would be glued to it.
+      _ = ftruncate(descriptor, off_t(byteCount))
+      throw .corpus(error)
+    }
+    byteCount += buffer.count
+  }
+
+  private func append(_ text: StaticString) {
+    text.withUTF8Buffer { buffer.append(contentsOf: $0) }
+  }
+
+  private func appendField(_ name: StaticString, _ value: Int) {
+    append(name)
+    appendNumber(Int64(value))
+  }
+
+  private func appendArray<Values: Sequence>(_ name: StaticString, _ values: Values)
+  where Values.Element: BinaryInteger {
+    append(name)
+    var isFirst = true
+    for value in values {
+      if !isFirst { buffer.append(UInt8(ascii: ",")) }
+      isFirst = false
+      appendNumber(Int64(value))
+    }
+    buffer.append(UInt8(ascii: "]"))
+  }
+
+  private func appendNumber(_ value: Int64) {
+    if value < 0 { buffer.append(UInt8(ascii: "-")) }
+    var rest = value.magnitude
+    let begin = buffer.count
+    repeat {
+      buffer.append(UInt8(ascii: "0") + UInt8(rest % 10))
+      rest /= 10
+    } while rest > 0
+    buffer[begin...].reverse()
+  }
+
+  private func appendQuoted(_ text: String) {
+    buffer.append(UInt8(ascii: "\""))
+    for byte in text.utf8 {
+      switch byte {
+      case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+        buffer.append(UInt8(ascii: "\\"))
+        buffer.append(byte)
+      case 0..<0x20:
+        append("\\u00")
+        let digits = Array("0123456789abcdef".utf8)
+        buffer.append(digits[Int(byte >> 4)])
+        buffer.append(digits[Int(byte & 15)])
+      default: buffer.append(byte)
+      }
+    }
+    buffer.append(UInt8(ascii: "\""))
+  }
+
+  private func appendFeedback(_ feedback: Feedback) {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys]
+    do {
+      buffer += try encoder.encode(feedback)
+    } catch {
+      // Feedback is validated before it comes here, so every number is finite.
+      preconditionFailure("feedback did not encode: \(error)")
+    }
+  }
+}

@@ -1,0 +1,302 @@
+public import Corpora
+public import Logging
+public import Mixing
+internal import Synchronization
+
+/// Streams batches from a corpus, mixed by a policy whose weights may change at every step.
+///
+///     let corpus = try Corpus(at: "corpora/demo")
+///     let loader = try Loader(
+///       corpus, policy: .static(.natural), batch: .init(rows: 32, sequenceLength: 512), seed: 17)
+///     while let batch = try loader.next() {
+///       let report = try trainer.step(batch)
+///       try loader.observe(report.feedback)
+///     }
+///
+/// What it promises:
+///
+/// 1. The rows of a step depend on corpus, configuration, seed and the mixtures of the steps so far, and on nothing else: not on threads, memory, time, or how often the run was stopped.
+/// 2. A change of weights moves no position: every domain is read as a prefix of its own order.
+/// 3. `next()` uses every observation that was made before it is called, however much has been read ahead.
+/// 4. A frame is verified before any of its rows is handed out.
+/// 5. After warm-up a batch allocates nothing.
+///
+/// A loader belongs to one thread. For `for try await`, see ``batches``.
+public final class Loader {
+  /// The version of the order that this program reads in.
+  public static var orderVersion: Int { Int(Philox.orderVersion) }
+
+  /// The corpus that is read.
+  public let corpus: Corpus
+  /// What a checkpoint must have been made under in order to be resumed here.
+  public let identity: LoaderIdentity
+
+  private let tokenType: TokenType
+  private let invalidFeedback: InvalidFeedbackRule
+  private let logger: Logger
+  private let cache: PoolCache
+  private let reader: PoolReader
+  private let draw: BatchDraw
+  private var ledger: LedgerWriter?
+  private var policy: any MixturePolicy
+  /// The batches' memory. One that only this list refers to is free.
+  private var storages: [BatchStorage] = []
+  /// The feedback that was observed since the last batch, for the ledger.
+  private var observed: [Feedback] = []
+  private var isClosed = false
+
+  /// The rows of the next batch; may be changed at any step.
+  public private(set) var batchRows: Int
+  /// The step of the last batch that was handed out; 0 before the first.
+  public private(set) var step = 0
+  /// The step of the last feedback that the policy observed; 0 if none.
+  public private(set) var lastObservedStep = 0
+  /// How often invalid feedback was refused.
+  public private(set) var refusedFeedbackCount = 0
+
+  /// Opens a loader at the beginning of a run, or where a checkpoint left off.
+  ///
+  /// - Parameters:
+  ///   - corpus: The corpus to read.
+  ///   - policy: What sets the mixture.
+  ///   - batch: The shape of the batches.
+  ///   - seed: The run's seed, from which every order and draw follows.
+  ///   - options: Settings that have defaults.
+  ///   - checkpoint: Where to go on; nil for the beginning.
+  ///   - logger: Where notes go, such as that a torn ledger line was cut off.
+  /// - Throws: ``LoadingError`` if a setting, the corpus, the policy or the checkpoint does not fit.
+  public init(
+    _ corpus: Corpus, policy: PolicyRecipe, batch: BatchConfiguration, seed: UInt64,
+    options: LoaderOptions = LoaderOptions(), resumingFrom checkpoint: LoaderCheckpoint? = nil,
+    logger: Logger = Logger(label: "headrace") { _ in SwiftLogNoOpLogHandler() }
+  ) throws(LoadingError) {
+    let plan = try LoaderPlan(corpus: corpus, batch: batch, seed: seed, options: options)
+    self.corpus = corpus
+    self.logger = logger
+    identity = plan.identity
+    tokenType = batch.tokenType
+    batchRows = batch.rows
+    invalidFeedback = options.invalidFeedback
+    do throws(MixingError) {
+      self.policy = try policy.makePolicy(in: plan.policyContext)
+    } catch {
+      throw .mixing(error)
+    }
+    draw = BatchDraw(identity: plan.identity)
+    let store = ShardStore(corpus: corpus, split: options.split)
+    cache = PoolCache(
+      orders: plan.orders, store: store, geometry: plan.geometry, byteBudget: plan.poolByteBudget,
+      threadCount: options.threadCount, readTimeoutInSeconds: options.readTimeoutInSeconds)
+    do throws(CorpusError) {
+      reader = PoolReader(
+        cache: cache, decoder: try UnitDecoder(store: store, tokenWidth: corpus.tokenWidth))
+    } catch {
+      throw .corpus(error)
+    }
+    if let checkpoint { try restore(checkpoint) }
+    ledger = try openLedger(at: options.ledgerPath, resumingFrom: checkpoint)
+  }
+
+  deinit {
+    cache.stop()
+  }
+
+  // MARK: Batches
+
+  /// Returns the next batch, or nil when the domains that are left do not fill one.
+  ///
+  /// - Returns: The batch, whose memory is used again when the last copy of it is gone.
+  /// - Throws: ``LoadingError``. The loader stays where it was: the next call tries the same batch again.
+  public func next() throws(LoadingError) -> Batch? {
+    let storage = freeStorage()
+    storage.reserve(rows: batchRows, withTokens: true)
+    guard try fill(storage, tokens: storage.tokens) else { return nil }
+    return Batch(storage: storage)
+  }
+
+  /// Writes the tokens of the next batch into `buffer` and returns what is known of it.
+  ///
+  /// - Parameter buffer: `[row, T + 1]` elements of the configured type, row-major.
+  /// - Returns: The facts, or nil when the domains that are left do not fill a batch; the buffer is unchanged then.
+  /// - Throws: ``LoadingError``, of which ``LoadingError/bufferSize(elementCount:required:)`` is this method's own.
+  /// - Precondition: `Element` is the configured token type.
+  public func next<Element: TokenElement>(into buffer: UnsafeMutableBufferPointer<Element>)
+    throws(LoadingError) -> BatchFacts?
+  {
+    precondition(
+      Element.tokenType == tokenType,
+      "the loader makes \(tokenType.rawValue) tokens, not \(Element.tokenType.rawValue)")
+    let required = batchRows * (identity.sequenceLength + 1)
+    guard buffer.count == required, let tokens = buffer.baseAddress else {
+      throw .bufferSize(elementCount: buffer.count, required: required)
+    }
+    let storage = freeStorage()
+    storage.reserve(rows: batchRows, withTokens: false)
+    guard try fill(storage, tokens: UnsafeMutableRawPointer(tokens)) else { return nil }
+    return BatchFacts(storage: storage)
+  }
+
+  /// Plans a batch, copies its tokens, records it, and moves on; or does none of it.
+  private func fill(_ storage: BatchStorage, tokens: UnsafeMutableRawPointer)
+    throws(LoadingError) -> Bool
+  {
+    precondition(!isClosed, "the loader was closed")
+    storage.asked = policy.mixture
+    guard try draw.plan(asked: storage.asked, rows: batchRows, into: storage) else { return false }
+    storage.rowCount = batchRows
+    do throws(LoadingError) {
+      try reader.gather(
+        PoolReader.Request(
+          domainOfRow: UnsafeBufferPointer(rebasing: storage.domainOfRow[..<batchRows]),
+          rowCounts: UnsafeBufferPointer(storage.rowCounts),
+          positions: UnsafeBufferPointer(storage.positionsBefore),
+          shares: UnsafeBufferPointer(draw.effective), epochOfRow: storage.epochOfRow,
+          tokens: tokens, tokenType: tokenType))
+      try record(storage)
+    } catch {
+      draw.takeBack(storage)
+      reader.unseatAll()
+      throw error
+    }
+    return true
+  }
+
+  private func record(_ storage: BatchStorage) throws(LoadingError) {
+    storage.step = step + 1
+    storage.reason = policy.reason
+    storage.lastObservedStep = lastObservedStep
+    storage.refusedFeedbackCount = refusedFeedbackCount
+    storage.policy = policy
+    if let ledger {
+      try ledger.append(
+        storage, creditsBefore: draw.creditsBefore, drawCount: draw.drawCountBefore,
+        feedback: observed)
+      storage.ledgerByteCount = ledger.byteCount
+    }
+    observed.removeAll(keepingCapacity: true)
+    step += 1
+  }
+
+  /// Returns memory for a batch that nobody else refers to.
+  private func freeStorage() -> BatchStorage {
+    for index in storages.indices where isKnownUniquelyReferenced(&storages[index]) {
+      // What the thread that let go of the batch did with it happens before what is written now.
+      atomicMemoryFence(ordering: .acquiring)
+      return storages[index]
+    }
+    let storage = BatchStorage(identity: identity, tokenType: tokenType, policy: policy)
+    storages.append(storage)
+    return storage
+  }
+
+  /// Sets the rows of the batches from the next one on.
+  ///
+  /// - Parameter rows: B, over all ranks.
+  /// - Throws: ``LoadingError/setting(name:value:allowed:)`` or ``LoadingError/microBatches(rows:microBatchRows:leastRows:)``.
+  public func setBatchRows(_ rows: Int) throws(LoadingError) {
+    try LoaderPlan.checkRows(rows, grouping: identity.grouping, domainCount: identity.domains.count)
+    batchRows = rows
+  }
+
+  // MARK: The policy
+
+  /// Takes in what training reported of a step; the next batch is drawn by the mixture that follows from it.
+  ///
+  /// Steps may be left out, but not repeated, and a step must have been handed out.
+  ///
+  /// - Parameter feedback: The report of one step.
+  /// - Throws: ``LoadingError/mixing(_:)`` for a step out of order; for NaN, infinite or misshapen feedback as ``LoaderOptions/invalidFeedback`` says. The policy has not seen it then.
+  public func observe(_ feedback: Feedback) throws(LoadingError) {
+    do throws(MixingError) {
+      try feedback.validateStep(lastHandedOut: step, lastObserved: lastObservedStep)
+      do throws(MixingError) {
+        try feedback.validate(domainCount: identity.domains.count)
+      } catch {
+        refusedFeedbackCount += 1
+        logger.warning("feedback of step \(feedback.step) was refused: \(error)")
+        guard invalidFeedback == .keepMixture else { throw error }
+        return
+      }
+    } catch {
+      throw .mixing(error)
+    }
+    policy.observe(feedback)
+    lastObservedStep = feedback.step
+    if ledger != nil { observed.append(feedback) }
+  }
+
+  /// Sets the mixture from the next batch on; for a run whose policy is `manual`.
+  ///
+  /// - Parameters:
+  ///   - mixture: The new mixture.
+  ///   - reason: Why, in a few words, for the ledger.
+  /// - Throws: ``LoadingError/policyIsNotManual(policy:)`` under another policy, or ``LoadingError/mixing(_:)`` for a mixture of another number of domains.
+  public func setMixture(_ mixture: Mixture, reason: String) throws(LoadingError) {
+    guard var manual = policy as? ManualPolicy else {
+      throw .policyIsNotManual(policy: type(of: policy).name)
+    }
+    do throws(MixingError) {
+      try manual.setMixture(mixture, reason: reason)
+    } catch {
+      throw .mixing(error)
+    }
+    policy = manual
+  }
+
+  /// The mixture that the next batch is drawn by.
+  public var mixture: Mixture { policy.mixture }
+
+  /// Whether the policy learns from feedback; if not, nothing has to be measured for it.
+  public var readsFeedback: Bool { policy.readsFeedback }
+
+  // MARK: The end
+
+  /// Makes the ledger durable up to the last batch; to be called before a checkpoint is saved.
+  ///
+  /// - Throws: ``LoadingError/corpus(_:)`` if the disk fails.
+  public func synchronizeLedger() throws(LoadingError) {
+    try ledger?.synchronize()
+  }
+
+  /// Ends the decode threads and closes the ledger. Never waits for a read; batches that were handed out stay valid.
+  public func close() {
+    isClosed = true
+    cache.stop()
+    ledger = nil
+  }
+
+  // MARK: Opening
+
+  private func restore(_ checkpoint: LoaderCheckpoint) throws(LoadingError) {
+    try checkpoint.identity.requireSame(as: identity)
+    do throws(MixingError) {
+      try policy.restore(from: checkpoint.policy)
+      try draw.restore(checkpoint)
+    } catch {
+      throw .mixing(error)
+    }
+    step = checkpoint.step
+    lastObservedStep = checkpoint.lastObservedStep
+    refusedFeedbackCount = checkpoint.refusedFeedbackCount
+  }
+
+  private func openLedger(at path: String?, resumingFrom checkpoint: LoaderCheckpoint?)
+    throws(LoadingError) -> LedgerWriter?
+  {
+    guard let path else { return nil }
+    guard let checkpoint, checkpoint.ledgerByteCount > 0 else {
+      return try LedgerWriter(newAt: path, identity: identity)
+    }
+    var cut = (byteCount: 0, isTorn: false)
+    let ledger = try LedgerWriter(
+      resuming: path, byteCount: checkpoint.ledgerByteCount, cut: &cut)
+    if cut.byteCount > 0 {
+      logger.notice(
+        """
+        cut \(cut.byteCount) bytes behind step \(checkpoint.step) off the ledger\
+        \(cut.isTorn ? ", a torn last line among them" : ""); those steps are done again
+        """)
+    }
+    return ledger
+  }
+}

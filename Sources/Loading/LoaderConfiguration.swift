@@ -1,0 +1,83 @@
+public import Corpora
+
+/// The shape of a loader's batches.
+public struct BatchConfiguration: Sendable, Equatable, Codable {
+  /// B, the sequences in a batch over all ranks; may change at any step.
+  public var rows: Int
+  /// T, the targets of a sequence; a row has T + 1 tokens.
+  public var sequenceLength: Int
+  /// The element type of the tokens.
+  public var tokenType: TokenType
+  /// How rows are grouped into single-domain micro-batches; nil for rows in the order of the draw.
+  public var grouping: Grouping?
+
+  /// Creates the shape of a batch of `rows` sequences.
+  public init(
+    rows: Int, sequenceLength: Int, tokenType: TokenType = .int32, grouping: Grouping? = nil
+  ) {
+    self.rows = rows
+    self.sequenceLength = sequenceLength
+    self.tokenType = tokenType
+    self.grouping = grouping
+  }
+
+  /// Rows in single-domain micro-batches, ordered by domain, for a trainer that accumulates gradients.
+  public struct Grouping: Sendable, Equatable, Codable {
+    /// m, the rows of a micro-batch; it divides the batch.
+    public var microBatchRows: Int
+    /// Whether every domain that is not exhausted first gets one micro-batch, before the rest follow the mixture.
+    public var everyDomain: Bool
+
+    /// Groups rows into micro-batches of `microBatchRows`.
+    public init(microBatchRows: Int, everyDomain: Bool = false) {
+      self.microBatchRows = microBatchRows
+      self.everyDomain = everyDomain
+    }
+  }
+
+  /// The rows that the draw hands out together: 1, or those of a micro-batch.
+  var drawRows: Int { grouping?.microBatchRows ?? 1 }
+}
+
+/// How a mixture becomes the domains of rows.
+public enum DrawRule: String, Sendable, Codable, CaseIterable {
+  /// Exact shares by integer credits: what was drawn never strays from what was asked by more than a constant.
+  case credits
+  /// An independent seeded draw per row, as the papers do.
+  case multinomial
+}
+
+/// What a loader does with feedback that is NaN, infinite or malformed; it never reaches the policy.
+public enum InvalidFeedbackRule: String, Sendable, Codable, CaseIterable {
+  /// `observe` throws.
+  case stop
+  /// The feedback is counted and the run goes on with the mixture that it has.
+  case keepMixture = "keep-mixture"
+}
+
+/// The settings of a loader that have defaults.
+public struct LoaderOptions: Sendable, Equatable {
+  /// The split that is read.
+  public var split: Split = .train
+  /// P, the units that are shuffled together; part of the order, never derived from the budget.
+  public var unitsPerPool = 4
+  /// How a mixture becomes the domains of rows.
+  public var draw: DrawRule = .credits
+  /// The most epochs that a domain is read, by name; a domain that is not named is repeated for ever, each epoch in a new order.
+  public var epochCaps: [String: Double] = [:]
+  /// The bytes that decoded pools and one batch may take.
+  public var byteBudget = 256 << 20
+  /// The threads that decode ahead; 0 decodes in `next()`.
+  public var threadCount = 1
+  /// The seconds after which a read that does not come back is an error.
+  public var readTimeoutInSeconds = 120
+  /// Whether a sequence length that leaves the frames' tails unused is accepted.
+  public var allowsUnusedTails = false
+  /// What happens on invalid feedback.
+  public var invalidFeedback: InvalidFeedbackRule = .stop
+  /// Where the ledger is written; nil for none.
+  public var ledgerPath: String?
+
+  /// Creates the default settings.
+  public init() {}
+}

@@ -1,0 +1,153 @@
+internal import Corpora
+internal import Mixing
+
+/// What follows from a loader's settings before anything is read: checked, and the same for every loader of a run.
+struct LoaderPlan {
+  let identity: LoaderIdentity
+  let orders: [DomainOrder]
+  let geometry: PoolGeometry
+  /// The part of the byte budget that pools may take.
+  let poolByteBudget: Int
+
+  private static let rowLimit = 1 << 24
+  private static let sequenceLengthLimit = 1 << 24
+  private static let unitsPerPoolLimit = 1 << 12
+  private static let threadLimit = 256
+
+  init(corpus: Corpus, batch: BatchConfiguration, seed: UInt64, options: LoaderOptions)
+    throws(LoadingError)
+  {
+    try Self.check(batch, options, domainCount: corpus.domains.count)
+    guard batch.tokenType.holds(corpus.tokenWidth) else {
+      throw .tokenType(batch.tokenType, width: corpus.tokenWidth)
+    }
+    let layouts = try Self.layouts(of: corpus, batch: batch, options: options)
+    orders = zip(corpus.domains, layouts).map { domain, layout in
+      DomainOrder(
+        layout: layout, name: domain.name, seed: seed, unitsPerPool: options.unitsPerPool)
+    }
+    identity = LoaderIdentity(
+      orderVersion: Loader.orderVersion, seed: seed, split: options.split,
+      sequenceLength: batch.sequenceLength, unitsPerPool: options.unitsPerPool,
+      draw: options.draw, grouping: batch.grouping,
+      domains: try Self.domains(of: corpus, layouts: layouts, caps: options.epochCaps))
+    geometry = PoolGeometry(
+      layout: layouts[0], unitsPerPool: options.unitsPerPool, tokenWidth: corpus.tokenWidth)
+    let batchByteCount = batch.rows * (batch.sequenceLength + 1) * batch.tokenType.byteCount
+    let least = geometry.poolByteCount + batchByteCount
+    guard options.byteBudget >= least else {
+      throw .byteBudget(byteCount: options.byteBudget, least: least)
+    }
+    poolByteBudget = options.byteBudget - batchByteCount
+  }
+
+  /// What a policy may know when it is made.
+  var policyContext: PolicyContext {
+    PolicyContext(
+      domainNames: identity.domains.map(\.name),
+      sequenceCounts: identity.domains.map(\.sequenceCount))
+  }
+
+  private static func layouts(
+    of corpus: Corpus, batch: BatchConfiguration, options: LoaderOptions
+  ) throws(LoadingError) -> [DomainLayout] {
+    var layouts: [DomainLayout] = []
+    for domain in corpus.domains {
+      let layout = DomainLayout(
+        shardTokenCounts: domain.shards[options.split, default: []].map(\.tokenCount),
+        sequenceLength: batch.sequenceLength)
+      guard layout.sequenceCount > 0 else {
+        throw .noSequence(
+          domain: domain.name, split: options.split,
+          tokenCount: domain.tokenCount(of: options.split), sequenceLength: batch.sequenceLength)
+      }
+      layouts.append(layout)
+    }
+    return layouts
+  }
+
+  private static func domains(
+    of corpus: Corpus, layouts: [DomainLayout], caps: [String: Double]
+  ) throws(LoadingError) -> [LoaderIdentity.Domain] {
+    for name in caps.keys.sorted() {
+      do throws(CorpusError) { _ = try corpus.domainIndex(named: name) } catch {
+        throw .corpus(error)
+      }
+    }
+    var domains: [LoaderIdentity.Domain] = []
+    for (domain, layout) in zip(corpus.domains, layouts) {
+      var limit: Int?
+      if let cap = caps[domain.name] {
+        let sequences = (cap * Double(layout.sequenceCount)).rounded(.down)
+        guard sequences.isFinite, sequences >= 1, sequences < 0x1p62 else {
+          throw .epochCap(domain: domain.name, value: cap)
+        }
+        limit = Int(sequences)
+      }
+      domains.append(
+        LoaderIdentity.Domain(
+          name: domain.name, fingerprint: domain.fingerprint,
+          sequenceCount: layout.sequenceCount, positionLimit: limit))
+    }
+    return domains
+  }
+
+  private static func check(
+    _ batch: BatchConfiguration, _ options: LoaderOptions, domainCount: Int
+  ) throws(LoadingError) {
+    try check("sequence length", batch.sequenceLength, in: 1...sequenceLengthLimit)
+    try check("units per pool", options.unitsPerPool, in: 1...unitsPerPoolLimit)
+    try check("threads", options.threadCount, in: 0...threadLimit)
+    try check("read timeout in seconds", options.readTimeoutInSeconds, in: 1...86_400)
+    try checkRows(batch.rows, grouping: batch.grouping, domainCount: domainCount)
+    try checkSequenceLength(batch.sequenceLength, allowsUnusedTails: options.allowsUnusedTails)
+    // Row offsets in a pool are 32 bits.
+    let framesPerUnit = (batch.sequenceLength + tokensPerFrame - 1) / tokensPerFrame
+    let unitTokens = max(framesPerUnit * tokensPerFrame, 2 * tokensPerFrame)
+    try check("units per pool", options.unitsPerPool, in: 1...max(1, (1 << 31) / unitTokens))
+  }
+
+  /// Checks the rows of a batch, at open and when they change.
+  static func checkRows(
+    _ rows: Int, grouping: BatchConfiguration.Grouping?, domainCount: Int
+  ) throws(LoadingError) {
+    try check("rows", rows, in: 1...rowLimit)
+    guard let grouping else { return }
+    try check("micro-batch rows", grouping.microBatchRows, in: 1...rowLimit)
+    let least = grouping.microBatchRows * (grouping.everyDomain ? domainCount : 1)
+    guard rows % grouping.microBatchRows == 0, rows >= least else {
+      let roundedUp =
+        (rows + grouping.microBatchRows - 1) / grouping.microBatchRows * grouping.microBatchRows
+      throw .microBatches(
+        rows: rows, microBatchRows: grouping.microBatchRows, leastRows: max(least, roundedUp))
+    }
+  }
+
+  /// Refuses a T that neither divides a frame nor is a multiple of one.
+  private static func checkSequenceLength(_ length: Int, allowsUnusedTails: Bool)
+    throws(LoadingError)
+  {
+    let isDivisor = tokensPerFrame % length == 0
+    let isMultiple = length % tokensPerFrame == 0
+    guard !isDivisor, !isMultiple, !allowsUnusedTails else { return }
+    let (below, above) =
+      length < tokensPerFrame
+      ? (
+        1 << (Int.bitWidth - 1 - length.leadingZeroBitCount),
+        1 << (Int.bitWidth - length.leadingZeroBitCount)
+      )
+      : (
+        length / tokensPerFrame * tokensPerFrame,
+        (length / tokensPerFrame + 1) * tokensPerFrame
+      )
+    throw .sequenceLength(value: length, below: below, above: above)
+  }
+
+  private static func check(_ name: String, _ value: Int, in allowed: ClosedRange<Int>)
+    throws(LoadingError)
+  {
+    guard allowed.contains(value) else {
+      throw .setting(name: name, value: value, allowed: allowed)
+    }
+  }
+}

@@ -1,0 +1,74 @@
+internal import Corpora
+internal import Mixing
+
+extension LoadingError: CustomStringConvertible {
+  /// What happened, where, and what to do about it.
+  public var description: String {
+    switch self {
+    case .corpus(let error): error.description
+    case .mixing(let error): error.description
+    case .setting(let name, let value, let allowed):
+      "\(name) is \(value), but must lie in \(allowed.lowerBound)…\(allowed.upperBound)."
+    case .sequenceLength(let value, let below, let above):
+      "a sequence length of \(value) neither divides a frame of 262144 tokens nor is a multiple of "
+        + "one. Take \(below) or \(above), or allow unused tails (--allow-unused-tails)."
+    case .noSequence(let domain, let split, let tokenCount, let sequenceLength):
+      "the \(split.rawValue) split of domain \(domain) has \(tokenCount) tokens, which hold no "
+        + "whole sequence of \(sequenceLength + 1). Take a shorter sequence length, add text to "
+        + "the domain, or leave it out."
+    case .byteBudget(let byteCount, let least):
+      "a byte budget of \(byteCount) does not hold one pool and one batch; the least that does is "
+        + "\(least)."
+    case .tokenType(let type, let width):
+      "\(type.rawValue) batches cannot hold the corpus's tokens of \(width.byteCount) bytes. Take "
+        + "uint32, int32 or int64."
+    case .microBatches(let rows, let microBatchRows, let leastRows):
+      "a batch of \(rows) rows does not divide into micro-batches of \(microBatchRows), or holds "
+        + "too few of them for one per domain. Take \(leastRows) rows, or a multiple of "
+        + "\(microBatchRows) above."
+    case .worldSize(let worldSize, let rows, let microBatchRows):
+      "\(worldSize) ranks do not divide a batch of \(rows) rows into whole micro-batches of "
+        + "\(microBatchRows). Take a world size that divides \(rows / microBatchRows)."
+    case .epochCap(let domain, let value):
+      "the epoch cap \(value) of domain \(domain) is not a number that leaves it one sequence. "
+        + "To leave a domain out, give it the weight 0."
+    case .checkpointDiffers(let field, let recorded, let configured):
+      "the checkpoint was made with \(field) \(recorded), this run has \(configured). Resume with "
+        + "what the checkpoint was made with, or begin a new run."
+    case .checkpointDamaged(let path, let fault):
+      "the checkpoint \(path) is damaged: \(fault). Resume from another one."
+    case .ledgerTooShort(let path, let byteCount, let recorded):
+      "the ledger \(path) has \(byteCount) bytes and not the \(recorded) whole lines' bytes that the "
+        + "checkpoint was made after: it is another run's, or was cut. Put the right one back."
+    case .ledgerExists(let path):
+      "a ledger stands at \(path) already. Resume its run, or write to another folder."
+    case .ledgerDamaged(let path, let line, let reason):
+      "line \(line) of the ledger \(path) does not decode: \(reason)"
+    case .policyIsNotManual(let policy):
+      "a mixture cannot be set by hand under the policy \(policy). Open the loader with the policy "
+        + "manual."
+    case .bufferSize(let elementCount, let required):
+      "the buffer has \(elementCount) elements; the batch has \(required)."
+    case .readTimedOut(let place, let frame, let timeoutInSeconds):
+      "\(place), frame \(frame): a read did not come back within \(timeoutInSeconds) s. The disk or "
+        + "the network file system hangs; mend it, then resume from the last checkpoint."
+    }
+  }
+}
+
+extension CheckpointFault: CustomStringConvertible {
+  /// What is wrong, without the place.
+  public var description: String {
+    switch self {
+    case .magic: "it does not begin as a checkpoint does"
+    case .version(let found, let supported):
+      "it has version \(found); this program reads version \(supported)"
+    case .length(let recorded, let fileByteCount):
+      "a recorded length of \(recorded) does not fit its \(fileByteCount) bytes"
+    case .checksum(let recorded, let computed):
+      "its checksum is \(computed), not \(recorded)"
+    case .section(let name): "it has no section \"\(name)\""
+    case .content(let section, let reason): "its section \"\(section)\" does not decode: \(reason)"
+    }
+  }
+}

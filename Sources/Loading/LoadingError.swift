@@ -1,0 +1,58 @@
+public import Corpora
+public import Mixing
+
+/// What kept a loader from being made, or a batch from being given.
+public enum LoadingError: Error {
+  /// The corpus is damaged or does not open.
+  case corpus(CorpusError)
+  /// The mixture or the policy is wrong.
+  case mixing(MixingError)
+  /// A setting lies outside its limits.
+  case setting(name: String, value: Int, allowed: ClosedRange<Int>)
+  /// T neither divides a frame nor is a multiple of one; the two nearest that work stand beside it.
+  case sequenceLength(value: Int, below: Int, above: Int)
+  /// A domain has no whole sequence of T + 1 tokens.
+  case noSequence(domain: String, split: Split, tokenCount: Int, sequenceLength: Int)
+  /// The byte budget does not hold one pool and one batch.
+  case byteBudget(byteCount: Int, least: Int)
+  /// The token type of the batches cannot hold the corpus's tokens.
+  case tokenType(TokenType, width: TokenWidth)
+  /// The batch does not divide into micro-batches, or has fewer of them than it must.
+  case microBatches(rows: Int, microBatchRows: Int, leastRows: Int)
+  /// A world size does not divide the batch into whole micro-batches.
+  case worldSize(Int, rows: Int, microBatchRows: Int)
+  /// An epoch cap is not a positive finite number, or is below one sequence.
+  case epochCap(domain: String, value: Double)
+  /// A checkpoint was made under another configuration or corpus.
+  case checkpointDiffers(field: String, recorded: String, configured: String)
+  /// A checkpoint file is damaged.
+  case checkpointDamaged(path: String, CheckpointFault)
+  /// The ledger file is not the one that the checkpoint speaks of.
+  case ledgerTooShort(path: String, byteCount: Int, recorded: Int)
+  /// A ledger stands at `path` already, and no checkpoint says how to go on.
+  case ledgerExists(path: String)
+  /// A line of a ledger does not decode; lines are counted from 1.
+  case ledgerDamaged(path: String, line: Int, reason: String)
+  /// A mixture was set although the policy is not `manual`.
+  case policyIsNotManual(policy: String)
+  /// A caller's buffer has another size than the batch.
+  case bufferSize(elementCount: Int, required: Int)
+  /// A read did not come back in time; the loader cannot go on, but can be closed.
+  case readTimedOut(ShardPlace, frame: Int, timeoutInSeconds: Int)
+}
+
+/// What is wrong with a checkpoint file.
+public enum CheckpointFault: Sendable, Equatable {
+  /// The file does not begin as a checkpoint does.
+  case magic
+  /// The file has another version.
+  case version(found: Int, supported: Int)
+  /// A length in the file does not fit it.
+  case length(recorded: Int, fileByteCount: Int)
+  /// The checksum does not hold.
+  case checksum(recorded: String, computed: String)
+  /// A section is missing.
+  case section(name: String)
+  /// A section's content does not decode.
+  case content(section: String, reason: String)
+}

@@ -1,0 +1,102 @@
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
+
+/// A lock with a condition to wait for.
+final class Monitor: @unchecked Sendable {
+  // Sound: both pointers are set once, and POSIX lets any thread use what they point to.
+  private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+  private let condition: UnsafeMutablePointer<pthread_cond_t>
+
+  init() {
+    mutex = .allocate(capacity: 1)
+    condition = .allocate(capacity: 1)
+    pthread_mutex_init(mutex, nil)
+    var attributes = pthread_condattr_t()
+    pthread_condattr_init(&attributes)
+    #if canImport(Glibc)
+      pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+    #endif
+    pthread_cond_init(condition, &attributes)
+    pthread_condattr_destroy(&attributes)
+  }
+
+  deinit {
+    pthread_cond_destroy(condition)
+    pthread_mutex_destroy(mutex)
+    condition.deallocate()
+    mutex.deallocate()
+  }
+
+  func lock() { pthread_mutex_lock(mutex) }
+
+  func unlock() { pthread_mutex_unlock(mutex) }
+
+  /// Wakes every thread that waits.
+  func broadcast() { pthread_cond_broadcast(condition) }
+
+  /// Waits, with the lock held, until another thread broadcasts.
+  func wait() { pthread_cond_wait(condition, mutex) }
+
+  /// Waits, with the lock held, until another thread broadcasts or the clock passes `deadline`; false if the latter.
+  func wait(until deadline: Deadline) -> Bool {
+    var time = deadline.time
+    return pthread_cond_timedwait(condition, mutex, &time) == 0
+  }
+}
+
+/// A moment after which a wait is given up.
+struct Deadline {
+  fileprivate let time: timespec
+
+  /// A moment `seconds` from now.
+  init(inSeconds seconds: Int) {
+    var now = timespec()
+    #if canImport(Glibc)
+      clock_gettime(CLOCK_MONOTONIC, &now)
+    #else
+      clock_gettime(CLOCK_REALTIME, &now)
+    #endif
+    time = timespec(tv_sec: now.tv_sec + seconds, tv_nsec: now.tv_nsec)
+  }
+}
+
+/// Starts a thread that runs `body` and is never waited for.
+func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
+  final class Body: Sendable {
+    let run: @Sendable () -> Void
+    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+  }
+  let argument = Unmanaged.passRetained(Body(body))
+  #if canImport(Glibc)
+    var thread = pthread_t()
+    let code = pthread_create(
+      &thread, nil,
+      { pointer in
+        guard let pointer else { return nil }
+        Unmanaged<Body>.fromOpaque(pointer).takeRetainedValue().run()
+        return nil
+      }, argument.toOpaque())
+    guard code == 0 else {
+      argument.release()
+      return false
+    }
+    pthread_detach(thread)
+  #else
+    var thread: pthread_t?
+    let code = pthread_create(
+      &thread, nil,
+      { pointer in
+        Unmanaged<Body>.fromOpaque(pointer).takeRetainedValue().run()
+        return nil
+      }, argument.toOpaque())
+    guard code == 0, let thread else {
+      argument.release()
+      return false
+    }
+    pthread_detach(thread)
+  #endif
+  return true
+}

@@ -1,0 +1,332 @@
+internal import Corpora
+
+/// The decoded pools of all domains, in one byte budget, and the threads that decode ahead.
+///
+/// A cache in the strict sense: what is in it changes how long ``pool(_:of:)`` takes, never what it gives. The loader's thread asks for the pool that a domain
+/// reads now; decode threads fill that pool and, when there is room, the one after it, in the order in which the domains run dry under the current weights. A unit
+/// that nobody has begun is decoded by whoever needs it, so that no threads are needed and none is waited for without need.
+///
+/// When the budget is short, the pool that the current weights need last makes room.
+final class PoolCache: @unchecked Sendable {
+  // Sound: every `var` below is only touched with `monitor` locked; the rest is immutable.
+  let geometry: PoolGeometry
+  let orders: [DomainOrder]
+
+  private let store: ShardStore
+  private let slotLimit: Int
+  private let readTimeoutInSeconds: Int
+  private let monitor = Monitor()
+
+  /// What one domain reads.
+  fileprivate struct DomainPools {
+    /// The pool that is read now.
+    var current: PoolSlot?
+    /// The pool after it.
+    var next: PoolSlot?
+    /// Rows of ``current`` that are still to be read.
+    var rowsLeft = 0
+    /// The domain's part of the current effective mixture, of 2^48.
+    var share: Int64 = 0
+    /// Whether the batch that is being made reads ``current``; no thread may take it away meanwhile.
+    var isPinned = false
+  }
+
+  private var domains: [DomainPools]
+  private var freeSlots: [PoolSlot] = []
+  private var slotCount = 0
+  private var threadCount = 0
+  private var idleThreadCount = 0
+  private var isCallerWaiting = false
+  private var isStopped = false
+
+  init(
+    orders: [DomainOrder], store: ShardStore, geometry: PoolGeometry, byteBudget: Int,
+    threadCount: Int, readTimeoutInSeconds: Int
+  ) {
+    self.orders = orders
+    self.store = store
+    self.geometry = geometry
+    self.readTimeoutInSeconds = readTimeoutInSeconds
+    slotLimit = max(1, byteBudget / geometry.poolByteCount)
+    domains = Array(repeating: DomainPools(), count: orders.count)
+    freeSlots.reserveCapacity(min(slotLimit, 2 * orders.count))
+    for _ in 0..<threadCount where startThread({ [self] in self.decodeAhead() }) {
+      self.threadCount += 1
+    }
+  }
+
+  /// Lets the threads end; a thread that is in the middle of a read ends when that comes back.
+  func stop() {
+    monitor.lock()
+    isStopped = true
+    monitor.broadcast()
+    monitor.unlock()
+  }
+
+  // MARK: The loader's thread
+
+  /// Tells the threads which domains the next batch reads and how fast each is read, and unseats those whose pool was taken away.
+  func beginBatch(
+    shares: UnsafeBufferPointer<Int64>, rowCounts: UnsafeBufferPointer<Int>,
+    seats: UnsafeMutableBufferPointer<PoolSeat>
+  ) {
+    monitor.lock()
+    for domain in 0..<domains.count {
+      domains[domain].share = shares[domain]
+      domains[domain].isPinned = rowCounts[domain] > 0
+      if let slot = seats[domain].slot?.takeUnretainedValue(), domains[domain].current === slot {
+        domains[domain].rowsLeft = seats[domain].rowCount - seats[domain].nextRow
+      } else {
+        seats[domain].slot = nil
+        domains[domain].rowsLeft = 0
+      }
+    }
+    wakeThreads()
+    monitor.unlock()
+  }
+
+  /// Returns the place of `pool` of `domain`, which the domain reads from now; its units may still have to be decoded.
+  ///
+  /// - Returns: The slot, and the domain that lost its current pool to it, if one did.
+  func pool(_ pool: DomainOrder.Pool, of domain: Int) -> (slot: PoolSlot, evicted: Int?) {
+    monitor.lock()
+    defer {
+      wakeThreads()
+      monitor.unlock()
+    }
+    if let current = domains[domain].current {
+      if current.pool == pool { return (current, nil) }
+      domains[domain].current = nil
+      release(current)
+    }
+    if let next = domains[domain].next {
+      domains[domain].next = nil
+      if next.pool == pool {
+        domains[domain].current = next
+        return (next, nil)
+      }
+      release(next)
+    }
+    let (slot, evicted) = slotForCaller()
+    slot.assign(domain: domain, pool: pool, order: orders[domain])
+    domains[domain].current = slot
+    return (slot, evicted)
+  }
+
+  /// Returns when the unit at `rank` of `slot` is decoded; decodes it itself if no thread has begun.
+  ///
+  /// - Returns: Whether all units of the slot are decoded.
+  func waitForUnit(_ rank: Int, of slot: PoolSlot, using decoder: UnitDecoder)
+    throws(LoadingError) -> Bool
+  {
+    monitor.lock()
+    while true {
+      switch slot.states[rank] {
+      case .ready:
+        let isComplete = slot.isComplete
+        monitor.unlock()
+        return isComplete
+      case .failed(let error):
+        // The next call tries again: the fault may have been a passing one.
+        slot.states[rank] = .empty
+        monitor.unlock()
+        throw .corpus(error)
+      case .empty:
+        decodeUnlocked(rank: rank, of: slot, using: decoder)
+      case .decoding:
+        isCallerWaiting = true
+        let inTime = monitor.wait(until: Deadline(inSeconds: readTimeoutInSeconds))
+        isCallerWaiting = false
+        if !inTime, case .decoding = slot.states[rank] {
+          let (unit, domain) = (slot.units[rank], slot.domain)
+          monitor.unlock()
+          let (place, frame) = store.place(
+            ofUnit: unit, domain: domain, layout: orders[domain].layout)
+          throw .readTimedOut(place, frame: frame, timeoutInSeconds: readTimeoutInSeconds)
+        }
+      }
+    }
+  }
+
+  // MARK: With the lock held
+
+  /// Decodes the unit at `rank` of `slot`; the lock is open meanwhile.
+  private func decodeUnlocked(rank: Int, of slot: PoolSlot, using decoder: UnitDecoder) {
+    slot.states[rank] = .decoding
+    slot.decodingCount += 1
+    let (unit, domain) = (slot.units[rank], slot.domain)
+    monitor.unlock()
+    var failure: CorpusError?
+    do throws(CorpusError) {
+      try decoder.decode(
+        unit: unit, of: domain, layout: orders[domain].layout, into: slot.memory(ofRank: rank))
+    } catch {
+      failure = error
+    }
+    monitor.lock()
+    slot.decodingCount -= 1
+    if let failure {
+      slot.states[rank] = .failed(failure)
+    } else {
+      slot.states[rank] = .ready
+      slot.readyCount += 1
+    }
+    if isCallerWaiting { monitor.broadcast() }
+  }
+
+  private func wakeThreads() {
+    if idleThreadCount > 0 { monitor.broadcast() }
+  }
+
+  /// Gives a slot back. One that a thread still writes into is given back by that thread.
+  private func release(_ slot: PoolSlot) {
+    if slot.decodingCount == 0 { freeSlots.append(slot) }
+  }
+
+  /// Whether `slot` is anybody's current or next pool.
+  private func isInUse(_ slot: PoolSlot) -> Bool {
+    let pools = domains[slot.domain]
+    return pools.current === slot || pools.next === slot
+  }
+
+  /// Returns a slot without taking one from anybody, or nil if the budget is used up.
+  private func unusedSlot() -> PoolSlot? {
+    if let slot = freeSlots.popLast() { return slot }
+    guard slotCount < slotLimit else { return nil }
+    slotCount += 1
+    return PoolSlot(geometry: geometry)
+  }
+
+  /// Returns a slot for the pool that the caller needs now, taking the one that is needed last if it must.
+  private func slotForCaller() -> (slot: PoolSlot, evicted: Int?) {
+    while true {
+      if let slot = unusedSlot() { return (slot, nil) }
+      if let victim = latest(neededAfter: -1, sparesPinned: false) {
+        return (evict(victim), victim.isNext ? nil : victim.domain)
+      }
+      // Every slot is being written to; the threads need nothing of ours to finish.
+      isCallerWaiting = true
+      monitor.wait()
+      isCallerWaiting = false
+    }
+  }
+
+  /// A pool that may make room for another.
+  private struct Victim {
+    var domain: Int
+    var isNext: Bool
+  }
+
+  /// Returns the pool that the current weights need last, if that is later than `moment`.
+  ///
+  /// A pool that is being written to cannot make room, and a current pool only after the one that follows it.
+  private func latest(neededAfter moment: Double, sparesPinned: Bool) -> Victim? {
+    var latest = moment
+    var victim: Victim?
+    for index in 0..<domains.count {
+      if let next = domains[index].next {
+        let need = domains[index].momentOfNext
+        if next.decodingCount == 0, need > latest {
+          (latest, victim) = (need, Victim(domain: index, isNext: true))
+        }
+      } else if let current = domains[index].current, !(sparesPinned && domains[index].isPinned) {
+        let need = domains[index].momentOfCurrent
+        if current.decodingCount == 0, need > latest {
+          (latest, victim) = (need, Victim(domain: index, isNext: false))
+        }
+      }
+    }
+    return victim
+  }
+
+  private func evict(_ victim: Victim) -> PoolSlot {
+    let pools = domains[victim.domain]
+    if victim.isNext {
+      domains[victim.domain].next = nil
+    } else {
+      domains[victim.domain].current = nil
+    }
+    guard let slot = victim.isNext ? pools.next : pools.current else {
+      preconditionFailure("domain \(victim.domain) has no pool to give up")
+    }
+    return slot
+  }
+
+  // MARK: The decode threads
+
+  /// Decodes what is needed next, again and again, until the cache stops.
+  private func decodeAhead() {
+    let decoder: UnitDecoder
+    do throws(CorpusError) {
+      decoder = try UnitDecoder(store: store, tokenWidth: geometry.tokenWidth)
+    } catch {
+      // Without memory for a context this thread is of no use; the caller decodes for itself.
+      return
+    }
+    monitor.lock()
+    defer { monitor.unlock() }
+    while !isStopped {
+      if let (slot, rank) = mostUrgentUnit() {
+        decodeUnlocked(rank: rank, of: slot, using: decoder)
+        if slot.decodingCount == 0, !isInUse(slot) { release(slot) }
+      } else {
+        idleThreadCount += 1
+        monitor.wait()
+        idleThreadCount -= 1
+      }
+    }
+  }
+
+  /// Returns a unit that nobody has begun, of the pool that is needed first; makes room for a next pool if none is there.
+  private func mostUrgentUnit() -> (PoolSlot, rank: Int)? {
+    var first: (moment: Double, slot: PoolSlot, rank: Int)?
+    var missing: (moment: Double, domain: Int)?
+    for (index, pools) in domains.enumerated() where pools.share > 0 {
+      guard let current = pools.current else { continue }
+      if let rank = current.firstEmptyRank {
+        if pools.momentOfCurrent < first?.moment ?? .infinity {
+          first = (pools.momentOfCurrent, current, rank)
+        }
+      } else if let next = pools.next {
+        if let rank = next.firstEmptyRank, pools.momentOfNext < first?.moment ?? .infinity {
+          first = (pools.momentOfNext, next, rank)
+        }
+      } else if pools.momentOfNext < missing?.moment ?? .infinity {
+        missing = (pools.momentOfNext, index)
+      }
+    }
+    if let missing, missing.moment < first?.moment ?? .infinity,
+      let current = domains[missing.domain].current,
+      let slot = unusedSlot()
+        ?? latest(neededAfter: missing.moment, sparesPinned: true).map(evict)
+    {
+      let order = orders[missing.domain]
+      slot.assign(
+        domain: missing.domain, pool: order.pool(after: current.pool), order: order)
+      domains[missing.domain].next = slot
+      return (slot, 0)
+    }
+    return first.map { ($0.slot, $0.rank) }
+  }
+}
+
+extension PoolCache.DomainPools {
+  /// When the current pool is needed again, in rows of the batch stream from now on average.
+  fileprivate var momentOfCurrent: Double { share > 0 ? 0x1p48 / Double(share) : .infinity }
+
+  /// When the pool after the current one is needed.
+  fileprivate var momentOfNext: Double {
+    share > 0 ? Double(rowsLeft + 1) * 0x1p48 / Double(share) : .infinity
+  }
+}
+
+extension PoolSlot {
+  /// The first unit that nobody has begun to decode.
+  fileprivate var firstEmptyRank: Int? {
+    guard readyCount + decodingCount < unitCount else { return nil }
+    for rank in 0..<unitCount {
+      if case .empty = states[rank] { return rank }
+    }
+    return nil
+  }
+}

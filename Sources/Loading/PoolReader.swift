@@ -1,0 +1,177 @@
+internal import CKernels
+internal import Corpora
+
+/// Where a domain reads: a row of a pool. Only the loader's thread touches seats.
+struct PoolSeat {
+  /// The pool's slot, which the cache keeps alive while the seat's domain has it as its current pool; nil if the domain must be seated again.
+  var slot: Unmanaged<PoolSlot>?
+  /// The slot's tokens.
+  var memory: UnsafeRawPointer?
+  /// Where rows begin, in tokens.
+  var rowOffsets: UnsafePointer<UInt32>?
+  /// The position of the row that is read next, in the domain's order.
+  var position = 0
+  /// The same row, counted in the pool.
+  var nextRow = 0
+  /// The rows in the pool.
+  var rowCount = 0
+  /// The epoch to which the pool belongs, counted from 0.
+  var epoch = 0
+  /// Whether every unit of the pool is decoded.
+  var isComplete = false
+}
+
+/// Copies rows out of pools into batches.
+///
+/// This is what remains of loading beside libzstd: one widening copy per row, with the domain's next row prefetched meanwhile.
+final class PoolReader {
+  private let cache: PoolCache
+  private let decoder: UnitDecoder
+  private let seats: UnsafeMutableBufferPointer<PoolSeat>
+
+  init(cache: PoolCache, decoder: UnitDecoder) {
+    self.cache = cache
+    self.decoder = decoder
+    seats = .allocate(capacity: cache.orders.count)
+    seats.initialize(repeating: PoolSeat())
+  }
+
+  deinit {
+    seats.deinitialize()
+    seats.deallocate()
+  }
+
+  /// Forgets where every domain reads; the next batch finds it again from positions.
+  func unseatAll() {
+    for domain in seats.indices { seats[domain].slot = nil }
+  }
+
+  /// What a batch is made of.
+  struct Request {
+    /// The domain of each row.
+    var domainOfRow: UnsafeBufferPointer<Int32>
+    /// The rows of each domain.
+    var rowCounts: UnsafeBufferPointer<Int>
+    /// The position of each domain before the batch.
+    var positions: UnsafeBufferPointer<Int>
+    /// The effective mixture, of 2^48.
+    var shares: UnsafeBufferPointer<Int64>
+    /// Where the epoch of each row goes.
+    var epochOfRow: UnsafeMutableBufferPointer<Int>
+    /// Where the tokens go, [row, T + 1].
+    var tokens: UnsafeMutableRawPointer
+    /// The element type of ``tokens``.
+    var tokenType: TokenType
+  }
+
+  /// Copies the rows of a batch.
+  ///
+  /// - Throws: The first failure in the order of the rows. Every domain must be seated again then, since some have moved.
+  func gather(_ request: Request) throws(LoadingError) {
+    cache.beginBatch(shares: request.shares, rowCounts: request.rowCounts, seats: seats)
+    for domain in seats.indices { seats[domain].position = request.positions[domain] }
+    do throws(LoadingError) {
+      try gatherRows(request)
+    } catch {
+      unseatAll()
+      throw error
+    }
+  }
+
+  private func gatherRows(_ request: Request) throws(LoadingError) {
+    let sequenceTokenCount = cache.geometry.sequenceLength + 1
+    let rowByteCount = sequenceTokenCount * request.tokenType.byteCount
+    let copy = RowCopy(from: cache.geometry.tokenWidth, to: request.tokenType)
+    var destination = request.tokens
+    for row in request.domainOfRow.indices {
+      let domain = Int(request.domainOfRow[row])
+      if seats[domain].slot == nil || seats[domain].nextRow == seats[domain].rowCount {
+        seat(domain)
+      }
+      if !seats[domain].isComplete { try waitForRow(of: domain) }
+      let seat = seats[domain]
+      guard let memory = seat.memory, let rowOffsets = seat.rowOffsets else { continue }
+      // Past the pool's end the row itself is named again, which costs nothing.
+      let upcoming = min(seat.nextRow + 1, seat.rowCount - 1)
+      copy(
+        memory, at: Int(rowOffsets[seat.nextRow]), upcoming: Int(rowOffsets[upcoming]),
+        into: destination, count: sequenceTokenCount)
+      request.epochOfRow[row] = seat.epoch
+      seats[domain].nextRow = seat.nextRow + 1
+      seats[domain].position = seat.position + 1
+      destination += rowByteCount
+    }
+  }
+
+  /// Gives a domain the pool in which its position lies.
+  private func seat(_ domain: Int) {
+    let (pool, row) = cache.orders[domain].place(of: seats[domain].position)
+    let (slot, evicted) = cache.pool(pool, of: domain)
+    if let evicted { seats[evicted].slot = nil }
+    seats[domain].slot = Unmanaged.passUnretained(slot)
+    seats[domain].memory = UnsafeRawPointer(slot.memory.baseAddress)
+    seats[domain].rowOffsets = UnsafePointer(slot.rowOffsets)
+    seats[domain].nextRow = row
+    seats[domain].rowCount = slot.rowCount
+    seats[domain].epoch = pool.epoch
+    seats[domain].isComplete = false
+  }
+
+  /// Returns when the row that a domain reads next is decoded.
+  private func waitForRow(of domain: Int) throws(LoadingError) {
+    guard let slot = seats[domain].slot?.takeUnretainedValue() else { return }
+    seats[domain].isComplete = try cache.waitForUnit(
+      slot.rank(ofRow: seats[domain].nextRow), of: slot, using: decoder)
+  }
+}
+
+/// The widening copy from one token width to one element type.
+private struct RowCopy {
+  private enum Form {
+    case from16To16, from16To32, from16To64, from32To32, from32To64
+  }
+
+  private let form: Form
+
+  init(from width: TokenWidth, to type: TokenType) {
+    switch (width, type) {
+    case (.uint16, .uint16): form = .from16To16
+    case (.uint16, .uint32), (.uint16, .int32): form = .from16To32
+    case (.uint16, .int64): form = .from16To64
+    case (.uint32, .uint32), (.uint32, .int32): form = .from32To32
+    case (.uint32, .int64): form = .from32To64
+    case (.uint32, .uint16):
+      preconditionFailure("a loader refuses to narrow tokens when it is made")
+    }
+  }
+
+  /// Copies `count` tokens that begin at token `position` of `memory`.
+  @inline(__always)
+  func callAsFunction(
+    _ memory: UnsafeRawPointer, at position: Int, upcoming: Int,
+    into destination: UnsafeMutableRawPointer, count: Int
+  ) {
+    let narrow = memory.assumingMemoryBound(to: UInt16.self)
+    let wide = memory.assumingMemoryBound(to: UInt32.self)
+    switch form {
+    case .from16To16:
+      headrace_copy_u16_u16(
+        destination.assumingMemoryBound(to: UInt16.self), narrow + position, count,
+        narrow + upcoming)
+    case .from16To32:
+      headrace_copy_u16_u32(
+        destination.assumingMemoryBound(to: UInt32.self), narrow + position, count,
+        narrow + upcoming)
+    case .from16To64:
+      headrace_copy_u16_i64(
+        destination.assumingMemoryBound(to: Int64.self), narrow + position, count,
+        narrow + upcoming)
+    case .from32To32:
+      headrace_copy_u32_u32(
+        destination.assumingMemoryBound(to: UInt32.self), wide + position, count, wide + upcoming)
+    case .from32To64:
+      headrace_copy_u32_i64(
+        destination.assumingMemoryBound(to: Int64.self), wide + position, count, wide + upcoming)
+    }
+  }
+}

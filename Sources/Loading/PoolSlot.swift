@@ -1,0 +1,115 @@
+internal import Corpora
+
+/// How the memory of a pool is laid out; the same for every pool of a loader.
+struct PoolGeometry: Sendable, Equatable {
+  /// Tokens from the beginning of one unit to that of the next.
+  let unitStride: Int
+  /// P, the units in a pool.
+  let unitsPerPool: Int
+  /// S, the sequences in a unit.
+  let sequencesPerUnit: Int
+  /// T, the targets of a sequence.
+  let sequenceLength: Int
+  /// How many bytes a token takes.
+  let tokenWidth: TokenWidth
+
+  /// The bytes that one pool takes.
+  var poolByteCount: Int {
+    unitsPerPool * unitStride * tokenWidth.byteCount
+      + unitsPerPool * sequencesPerUnit * MemoryLayout<UInt32>.stride
+  }
+
+  init(layout: DomainLayout, unitsPerPool: Int, tokenWidth: TokenWidth) {
+    // Units begin on cache lines.
+    let tokensPerLine = 64 / tokenWidth.byteCount
+    unitStride =
+      (layout.unitTokenCapacity + tokensPerLine - 1) / tokensPerLine * tokensPerLine
+    self.unitsPerPool = unitsPerPool
+    sequencesPerUnit = layout.sequencesPerUnit
+    sequenceLength = layout.sequenceLength
+    self.tokenWidth = tokenWidth
+  }
+}
+
+/// The memory of one pool, and how far it is decoded.
+///
+/// The states are guarded by the cache's lock. The memory of a unit is written by the one thread that set the unit to `decoding`, and read by the loader's thread
+/// after it saw, under the lock, that the unit is ready.
+final class PoolSlot {
+  enum UnitState {
+    case empty
+    case decoding
+    case ready
+    case failed(CorpusError)
+  }
+
+  let geometry: PoolGeometry
+  /// The tokens of all units.
+  let memory: UnsafeMutableRawBufferPointer
+  /// Where each row begins in ``memory``, in tokens, in the order in which rows are read.
+  let rowOffsets: UnsafeMutablePointer<UInt32>
+
+  private(set) var domain = -1
+  private(set) var pool = DomainOrder.Pool(epoch: 0, index: 0)
+  private(set) var rowCount = 0
+  private(set) var unitCount = 0
+  /// The unit at each rank of the pool.
+  private(set) var units: [Int]
+  var states: [UnitState]
+  var readyCount = 0
+  var decodingCount = 0
+
+  init(geometry: PoolGeometry) {
+    self.geometry = geometry
+    let tokenBytes = geometry.unitsPerPool * geometry.unitStride * geometry.tokenWidth.byteCount
+    memory = .allocate(byteCount: tokenBytes, alignment: 64)
+    rowOffsets = .allocate(capacity: geometry.unitsPerPool * geometry.sequencesPerUnit)
+    units = Array(repeating: 0, count: geometry.unitsPerPool)
+    states = Array(repeating: .empty, count: geometry.unitsPerPool)
+  }
+
+  deinit {
+    memory.deallocate()
+    rowOffsets.deallocate()
+  }
+
+  /// Whether every unit is decoded.
+  var isComplete: Bool { readyCount == unitCount }
+
+  /// Makes the slot the place of `pool` of `domain`: sets its units and row offsets, with nothing decoded.
+  func assign(domain: Int, pool: DomainOrder.Pool, order: DomainOrder) {
+    self.domain = domain
+    self.pool = pool
+    rowCount = order.sequenceCount(of: pool)
+    unitCount = order.unitCount(of: pool)
+    readyCount = 0
+    decodingCount = 0
+    let firstRank = pool.index * order.unitsPerPool
+    for rank in 0..<unitCount {
+      units[rank] = order.unit(atRank: firstRank + rank, ofEpoch: pool.epoch)
+      states[rank] = .empty
+    }
+    let permutation = order.sequences(of: pool)
+    let frameUnitCount = order.layout.frameUnitCount
+    let (stride, perUnit, length) = (
+      geometry.unitStride, geometry.sequencesPerUnit, geometry.sequenceLength
+    )
+    units.withUnsafeBufferPointer { units in
+      for row in 0..<rowCount {
+        let (rank, sequence) = permutation[row].quotientAndRemainder(dividingBy: perUnit)
+        let spacing = units[rank] < frameUnitCount ? length : length + 1
+        rowOffsets[row] = UInt32(truncatingIfNeeded: rank * stride + sequence * spacing)
+      }
+    }
+  }
+
+  /// The rank of the unit in which `row` lies.
+  func rank(ofRow row: Int) -> Int { Int(rowOffsets[row]) / geometry.unitStride }
+
+  /// The memory of the unit at `rank`.
+  func memory(ofRank rank: Int) -> UnsafeMutableRawBufferPointer {
+    let byteCount = geometry.unitStride * geometry.tokenWidth.byteCount
+    return UnsafeMutableRawBufferPointer(
+      rebasing: memory[rank * byteCount..<(rank + 1) * byteCount])
+  }
+}

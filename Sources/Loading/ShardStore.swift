@@ -1,0 +1,66 @@
+internal import Corpora
+
+/// The open shards of one split, shared by all threads of a loader.
+///
+/// A shard is opened when it is first needed. Only so many stay open, so that a corpus of any number of shards needs a bounded number of file
+/// descriptors and a bounded amount of memory for indexes; one that is opened again is compared with the manifest again.
+final class ShardStore: @unchecked Sendable {
+  // Sound: `readers` and `opened` are only touched with `monitor` locked; a reader itself may be used by any thread.
+  private let monitor = Monitor()
+  private let corpus: Corpus
+  private let split: Split
+  private var readers: [[ShardReader?]]
+  private var opened: [(domain: Int, shard: Int)] = []
+
+  /// How many shards stay open.
+  static let openLimit = 256
+
+  init(corpus: Corpus, split: Split) {
+    self.corpus = corpus
+    self.split = split
+    readers = corpus.domains.map {
+      Array(repeating: nil, count: $0.shards[split, default: []].count)
+    }
+  }
+
+  /// Returns the open shard.
+  func reader(domain: Int, shard: Int) throws(CorpusError) -> ShardReader {
+    monitor.lock()
+    if let reader = readers[domain][shard] {
+      monitor.unlock()
+      return reader
+    }
+    monitor.unlock()
+    let reader = try corpus.openShard(shard, of: split, domainIndex: domain)
+    monitor.lock()
+    defer { monitor.unlock() }
+    if let earlier = readers[domain][shard] { return earlier }
+    if opened.count == Self.openLimit {
+      let oldest = opened.removeFirst()
+      readers[oldest.domain][oldest.shard] = nil
+    }
+    readers[domain][shard] = reader
+    opened.append((domain, shard))
+    return reader
+  }
+
+  /// Names the shard and the first frame of a unit, for errors; opens nothing.
+  func place(ofUnit unit: Int, domain: Int, layout: DomainLayout) -> (ShardPlace, frame: Int) {
+    var (shard, frame) = (0, 0)
+    if unit < layout.frameUnitCount {
+      let frames = layout.frames(ofUnit: unit)
+      (shard, frame) = (frames.shard, frames.frames.lowerBound)
+    } else {
+      var isFirst = true
+      layout.forEachTailSegment(ofUnit: unit) { segment in
+        if isFirst { (shard, frame) = (segment.shard, segment.frame) }
+        isFirst = false
+      }
+    }
+    let description = corpus.domains[domain].shards[split, default: []][shard]
+    return (
+      ShardPlace(
+        domain: corpus.domains[domain].name, path: corpus.folder + "/" + description.path), frame
+    )
+  }
+}

@@ -1,0 +1,85 @@
+internal import Corpora
+
+/// Decodes units into pools; one per thread.
+final class UnitDecoder {
+  private let frameDecoder: FrameDecoder
+  private let store: ShardStore
+  private let tokenWidth: TokenWidth
+  /// A short last frame, of which a tail unit takes some sequences; allocated when the first is needed.
+  private var shortFrame = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+
+  init(store: ShardStore, tokenWidth: TokenWidth) throws(CorpusError) {
+    frameDecoder = try FrameDecoder()
+    self.store = store
+    self.tokenWidth = tokenWidth
+  }
+
+  deinit {
+    shortFrame.deallocate()
+  }
+
+  /// Decodes unit `unitIndex` of `domain` into `memory` and verifies every frame that it touches.
+  func decode(
+    unit unitIndex: Int, of domain: Int, layout: DomainLayout,
+    into memory: UnsafeMutableRawBufferPointer
+  ) throws(CorpusError) {
+    if unitIndex < layout.frameUnitCount {
+      try decodeFrames(ofUnit: unitIndex, of: domain, layout: layout, into: memory)
+    } else {
+      try decodeTail(ofUnit: unitIndex, of: domain, layout: layout, into: memory)
+    }
+  }
+
+  private func decodeFrames(
+    ofUnit unitIndex: Int, of domain: Int, layout: DomainLayout,
+    into memory: UnsafeMutableRawBufferPointer
+  ) throws(CorpusError) {
+    let (shard, frames) = layout.frames(ofUnit: unitIndex)
+    let reader = try store.reader(domain: domain, shard: shard)
+    let frameByteCount = tokensPerFrame * tokenWidth.byteCount
+    var position = 0
+    for frame in frames {
+      let destination = UnsafeMutableRawBufferPointer(
+        rebasing: memory[position..<position + frameByteCount])
+      try reader.decode(frame: frame, into: destination, using: frameDecoder)
+      position += frameByteCount
+    }
+    // The last target of the unit is the first token of the frame after it, which the index knows.
+    let next = reader.index.frames[frames.upperBound].firstToken
+    switch tokenWidth {
+    case .uint16:
+      memory.storeBytes(
+        of: UInt16(truncatingIfNeeded: next).littleEndian, toByteOffset: position, as: UInt16.self)
+    case .uint32:
+      memory.storeBytes(of: next.littleEndian, toByteOffset: position, as: UInt32.self)
+    }
+  }
+
+  private func decodeTail(
+    ofUnit unitIndex: Int, of domain: Int, layout: DomainLayout,
+    into memory: UnsafeMutableRawBufferPointer
+  ) throws(CorpusError) {
+    let spacing = layout.sequenceLength * tokenWidth.byteCount
+    let sequenceByteCount = spacing + tokenWidth.byteCount
+    var position = 0
+    try layout.forEachTailSegment(ofUnit: unitIndex) { (segment) throws(CorpusError) in
+      let reader = try store.reader(domain: domain, shard: segment.shard)
+      let byteCount = reader.index.frames[segment.frame].tokenCount * tokenWidth.byteCount
+      let frame = shortFrameBuffer(byteCount: byteCount)
+      try reader.decode(frame: segment.frame, into: frame, using: frameDecoder)
+      for sequence in segment.sequences {
+        let source = frame[sequence * spacing..<sequence * spacing + sequenceByteCount]
+        memory[position..<position + sequenceByteCount].copyBytes(from: source)
+        position += sequenceByteCount
+      }
+    }
+  }
+
+  private func shortFrameBuffer(byteCount: Int) -> UnsafeMutableRawBufferPointer {
+    if shortFrame.count < byteCount {
+      shortFrame.deallocate()
+      shortFrame = .allocate(byteCount: tokensPerFrame * tokenWidth.byteCount, alignment: 64)
+    }
+    return UnsafeMutableRawBufferPointer(rebasing: shortFrame[..<byteCount])
+  }
+}

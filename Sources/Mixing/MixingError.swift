@@ -1,0 +1,93 @@
+/// What can be wrong with a mixture, with feedback, or with how a policy is asked for.
+///
+/// The cases hold data; the text is made in `MixingError+Description.swift`.
+public enum MixingError: Error, Sendable {
+  // Mixtures.
+
+  /// A mixture of no domains.
+  case emptyMixture
+  /// A weight that is NaN or infinite.
+  case weightNotFinite(domainIndex: Int, value: Double)
+  /// A weight below 0.
+  case weightNegative(domainIndex: Int, value: Double)
+  /// Weights whose sum is not 1 within ``Mixture/sumTolerance``.
+  case weightsDoNotSumToOne(sum: Double)
+  /// Weights that are all 0 have no proportions.
+  case weightsAllZero(domainCount: Int)
+  /// Weights so large that their sum is not a number.
+  case weightSumNotFinite
+  /// An integer share below 0.
+  case shareNegative(domainIndex: Int, value: Int64)
+  /// Integer shares whose sum differs from 2^48; `difference` is how far at the first place where
+  /// it is certain.
+  case sharesDoNotSumToOne(difference: Int64)
+  /// A mixture for another number of domains than the run has.
+  case mixtureDomainCount(expected: Int, found: Int)
+
+  // Domains by name.
+
+  /// Weights that name a domain which the corpus does not have.
+  case unknownDomain(name: String, near: [String])
+  /// Weights that leave out domains of the corpus; 0 has to be said.
+  case missingDomains(names: [String])
+  /// Weights that name a domain twice.
+  case duplicateDomain(name: String)
+  /// The exponent of a temperature mixture, outside ``StaticMixture/exponentRange``.
+  case exponentOutOfRange(value: Double)
+
+  // Mixture files.
+
+  /// A file that cannot be read; `errorNumber` is the system's.
+  case fileUnreadable(path: String, errorNumber: Int32)
+  /// A file that is larger than a mixture can be.
+  case fileTooLarge(path: String, byteLimit: Int)
+  /// A file that is not the JSON that a mixture file is.
+  case fileMalformed(path: String, underlying: any Error)
+  /// A file whose weights are no mixture of this corpus.
+  indirect case fileRefused(path: String, underlying: MixingError)
+
+  // Feedback.
+
+  /// An array of another length than the domains ask for.
+  case feedbackShape(field: FeedbackField, expected: Int, found: Int)
+  /// A NaN or an infinity, at a place of a flat array.
+  case feedbackNotFinite(field: FeedbackField, index: Int, value: Double)
+  /// A token count below 0.
+  case feedbackTokenCountNegative(domainIndex: Int, value: Int)
+  /// A step below 1.
+  case stepNotPositive(step: Int)
+  /// Feedback for a step that no batch was handed out for.
+  case stepNotHandedOut(step: Int, lastHandedOut: Int)
+  /// Feedback for a step that is not later than the last one observed.
+  case stepAlreadyObserved(step: Int, lastObserved: Int)
+
+  // Policies by name.
+
+  /// A policy name that is not in the registry.
+  case unknownPolicy(name: String, near: [String], known: [String])
+  /// A policy name that is in the registry already.
+  case duplicatePolicy(name: String)
+  /// An option that the policy does not have.
+  case unknownOption(policy: String, option: String, near: [String], known: [String])
+  /// An option that the other options ask for.
+  case missingOption(policy: String, option: String)
+  /// An option with a value that cannot be read; `expected` says what can.
+  case malformedOption(policy: String, option: String, value: String, expected: String)
+
+  // Checkpoints.
+
+  /// A checkpoint that another policy wrote.
+  case checkpointOfOtherPolicy(expected: String, found: String)
+  /// A checkpoint of a static policy with another mixture than the configured one.
+  case checkpointOfOtherMixture(domainIndex: Int, saved: Int64, configured: Int64)
+  /// A checkpoint that cannot be read.
+  case checkpointMalformed(policy: String, underlying: any Error)
+  /// A policy's memory that cannot be written, such as one that holds NaN.
+  case checkpointNotEncodable(policy: String, underlying: any Error)
+  /// Credits for no domain, or for more than ``Apportionment/domainCountRange`` allows.
+  case domainCountOutOfRange(count: Int)
+  /// Credits that do not sum to 0.
+  case creditsDoNotSumToZero
+  /// A credit that no history of draws can reach.
+  case creditOutOfRange(domainIndex: Int, value: Int64)
+}

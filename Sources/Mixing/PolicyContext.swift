@@ -1,0 +1,46 @@
+/// What a policy may know about the corpus when it is made: the domains, and how much each holds.
+public struct PolicyContext: Sendable, Equatable {
+  /// The names of the domains `[domain]`, unique, in the order of every mixture.
+  public let domainNames: [String]
+
+  /// How many whole sequences one epoch of each domain has, `[domain]`, ≥ 1.
+  public let sequenceCounts: [Int]
+
+  /// Creates the context of a corpus that was opened with a sequence length.
+  ///
+  /// - Parameters:
+  ///   - domainNames: the names `[domain]`.
+  ///   - sequenceCounts: the sequences of one epoch `[domain]`.
+  /// - Precondition: both have the same length, at least 1; names are unique; counts are ≥ 1. A
+  ///   corpus with an empty domain or with two of one name is refused before.
+  public init(domainNames: [String], sequenceCounts: [Int]) {
+    precondition(!domainNames.isEmpty, "a corpus has at least one domain")
+    precondition(
+      domainNames.count == sequenceCounts.count,
+      "\(domainNames.count) domain names but \(sequenceCounts.count) sequence counts")
+    precondition(Set(domainNames).count == domainNames.count, "domain names are unique")
+    precondition(sequenceCounts.allSatisfy { $0 >= 1 }, "every domain has at least one sequence")
+    self.domainNames = domainNames
+    self.sequenceCounts = sequenceCounts
+  }
+
+  /// K, the number of domains.
+  public var domainCount: Int { domainNames.count }
+
+  /// Returns the mixture of weights that are given by domain name.
+  ///
+  /// - Parameter weights: one weight for every domain of the corpus, no other, summing to 1.
+  /// - Returns: the mixture in the order of ``domainNames``.
+  /// - Throws: ``MixingError/unknownDomain(name:near:)`` or ``MixingError/missingDomains(names:)``,
+  ///   and what ``Mixture/init(weights:)`` throws.
+  public func mixture(ofWeights weights: [String: Double]) throws(MixingError) -> Mixture {
+    let known = Set(domainNames)
+    // The least unknown name, so that the error does not depend on the dictionary's order.
+    if let name = weights.keys.filter({ !known.contains($0) }).min() {
+      throw .unknownDomain(name: name, near: NearNames.of(name, in: domainNames))
+    }
+    let missing = domainNames.filter { weights[$0] == nil }
+    guard missing.isEmpty else { throw .missingDomains(names: missing) }
+    return try Mixture(weights: domainNames.map { weights[$0] ?? 0 })
+  }
+}

@@ -1,1 +1,0 @@
-// Suites that several test targets share.
