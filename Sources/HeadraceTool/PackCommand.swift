@@ -13,7 +13,8 @@ import Synchronization
   import Darwin
 #endif
 
-/// Whether a signal has asked the command to stop; set by a signal handler, which may touch nothing more.
+/// Whether a signal has asked the command to stop; set by a signal handler, which may touch nothing
+/// more.
 private let stopIsAsked = Atomic(false)
 
 /// `headrace pack`: text files become a corpus.
@@ -22,13 +23,14 @@ struct PackCommand: ParsableCommand {
     commandName: "pack",
     abstract: "Turns text files into a corpus of zstd-compressed token shards.",
     discussion: """
-      A domain is a name and the files and folders that hold its documents. In .jsonl and .jsonl.zst files each \
-      line is a JSON object whose text field is a document; any other file is one document, a .zst file when it is \
-      decompressed. Folders are read with all that is below them, but for names that begin with a dot.
+      A domain is a name and the files and folders that hold its documents. In .jsonl and \
+      .jsonl.zst files each line is a JSON object whose text field is a document; any other file \
+      is one document, a .zst file when it is decompressed. Folders are read with all that is \
+      below them, but for names that begin with a dot.
 
-      Documents are shuffled, and split into train and held-out, by their content and the seed alone. The corpus \
-      has the same bytes for every number of threads and every memory bound. A run that is stopped, even by \
-      kill -9, is gone on with when the same command is given again.
+      Documents are shuffled, and split into train and held-out, by their content and the seed \
+      alone. The corpus has the same bytes for every number of threads and every memory bound. A \
+      run that is stopped, even by kill -9, goes on when the same command is given again.
 
       EXAMPLES
         headrace pack -o corpora/c --domain c=/usr/include --include 'c=*.h'

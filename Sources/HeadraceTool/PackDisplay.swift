@@ -7,7 +7,8 @@ import Synchronization
   import Darwin
 #endif
 
-/// Shows on standard error how packing goes: a bar on a terminal, a line every few seconds elsewhere.
+/// Shows on standard error how packing goes: a bar on a terminal, a line every few seconds
+/// elsewhere.
 final class PackDisplay: PackObserver {
   private struct Shown {
     var lastTime: ContinuousClock.Instant?

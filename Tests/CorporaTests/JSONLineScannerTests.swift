@@ -1,3 +1,4 @@
+// Covers: JSONCursor.swift
 import Corpora
 import Foundation
 import Testing

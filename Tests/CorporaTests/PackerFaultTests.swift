@@ -1,3 +1,5 @@
+// Covers: PackingFault.swift, PackPlan.swift, PackPlan+JSON.swift
+// Covers: InputListing.swift, TextFault.swift
 import Corpora
 import Foundation
 import Synchronization

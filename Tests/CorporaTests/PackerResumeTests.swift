@@ -1,3 +1,4 @@
+// Covers: PackFolder.swift, Bucket.swift
 import Corpora
 import Foundation
 import Synchronization

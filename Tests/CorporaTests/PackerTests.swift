@@ -1,3 +1,5 @@
+// Covers: Scatter.swift, DocumentScatterer.swift, Gather.swift, SplitWriter.swift
+// Covers: FramePipeline.swift, Threads.swift, PackReport.swift, PackProgress.swift
 import Corpora
 import Foundation
 import Synchronization
@@ -87,7 +89,8 @@ private struct CharacterTokenizer: Tokenizer {
   @Test(.timeLimit(.minutes(1)))
   func splitsBucketsThatAreLargerThanMemory() throws {
     let folder = try ScratchFolder()
-    // 24 MB of tokens, half of them in documents that are all equal, against a bucket limit of 4.5 MiB.
+    // 24 MB of tokens, half of them in documents that are all equal, against a bucket limit of 4.5
+    // MiB.
     let equal = String(repeating: "equal ", count: 1000)
     let lines = try (0..<1000).map { try jsonLine(equal) + jsonLine("\($0) \(equal)") }
     try folder.write(zstdFrame(Array(lines.joined().utf8)), to: "in/a.jsonl.zst")

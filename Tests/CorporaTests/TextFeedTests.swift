@@ -1,3 +1,4 @@
+// Covers: LineReader.swift, LargeDocumentAllowance.swift, TextBuffer.swift
 import Corpora
 import Testing
 

@@ -35,7 +35,8 @@ struct BucketEntryHead {
     checksum = Self.checksum(of: tokens, key)
   }
 
-  /// Whether `tokens` are the ones that the head was made for, and its key the one that it was made with.
+  /// Whether `tokens` are the ones that the head was made for, and its key the one that it was made
+  /// with.
   func fits(_ tokens: UnsafeRawBufferPointer) -> Bool {
     checksum == Self.checksum(of: tokens, key)
   }

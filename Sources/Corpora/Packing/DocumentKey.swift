@@ -1,7 +1,8 @@
 /// Where a document stands among all documents of its domain.
 ///
-/// Shuffled, `high` is the keyed random number that the document's content decides, and `low` its place in the input,
-/// which only breaks ties. Unshuffled, `high` is the number of its file and `low` its place there.
+/// Shuffled, `high` is the keyed random number that the document's content decides, and `low` its
+/// place in the input, which only breaks ties. Unshuffled, `high` is the number of its file and
+/// `low` its place there.
 package struct DocumentKey: Comparable, Sendable, Codable {
   package var high: UInt64
   package var low: UInt64
@@ -26,7 +27,8 @@ package struct KeyBits: Sendable, Equatable {
   let skipped: Int
   let bitCount: Int
 
-  /// The bits that split keys from `least` to `greatest`, at most `bitCount` of them, the first of which differs.
+  /// The bits that split keys from `least` to `greatest`, at most `bitCount` of them, the first of
+  /// which differs.
   package init(splitting least: DocumentKey, _ greatest: DocumentKey, bitCount: Int) {
     let high = least.high ^ greatest.high
     skipped =
@@ -72,8 +74,8 @@ package struct DocumentKeys: Sendable {
 
   /// The key of a document and whether it is held out.
   ///
-  /// Both come from nothing but the text, so equal documents fall on the same side, and adding a file moves no other
-  /// document across.
+  /// Both come from nothing but the text, so equal documents fall on the same side, and adding a
+  /// file moves no other document across.
   package func key(
     of text: UnsafeRawBufferPointer, file: Int, byteOffset: Int
   ) -> (key: DocumentKey, isHeldOut: Bool) {

@@ -1,4 +1,5 @@
-/// Reads documents, tokenizes them and writes them to buckets; one per thread, with buffers that are used again.
+/// Reads documents, tokenizes them and writes them to buckets; one per thread, with buffers that
+/// are used again.
 final class DocumentScatterer {
   private(set) var counts = ScatterCounts()
   private(set) var skipped: [SkippedDocument] = []
@@ -74,8 +75,8 @@ final class DocumentScatterer {
   private func scatterLines(
     _ feed: any TextFeed, file: Int, range: Range<Int>
   ) throws(CorpusError) {
-    // A range begins with the first line that begins in it: the byte before it tells whether that is its first byte,
-    // so reading begins there and goes on behind the first newline.
+    // A range begins with the first line that begins in it: the byte before it tells whether that
+    // is its first byte, so reading begins there and goes on behind the first newline.
     var reader = lineReader(feed, from: max(0, range.lowerBound - 1))
     var lines = LineCount(rangeStart: range.lowerBound, path: feed.path)
     if range.lowerBound > 0 { _ = try reader.next() }
@@ -205,7 +206,8 @@ extension DocumentScatterer {
     Int(token) < scatter.tokenizer.vocabularySize && token != scatter.tokenizer.endOfText
   }
 
-  /// The tokens and an end-of-text as they stand in a shard; nil where a token may not stand in a document.
+  /// The tokens and an end-of-text as they stand in a shard; nil where a token may not stand in a
+  /// document.
   private func encodeTokens() -> UnsafeRawBufferPointer? {
     let width = scatter.tokenWidth
     let byteCount = (tokens.count + 1) * width.byteCount
@@ -245,8 +247,8 @@ extension DocumentScatterer {
 
 /// The number of the line that is being read.
 ///
-/// A thread that begins in the middle of a file does not know it, and only a fault asks for it: then the newlines
-/// before are counted, once.
+/// A thread that begins in the middle of a file does not know it, and only a fault asks for it:
+/// then the newlines before are counted, once.
 struct LineCount {
   /// The lines of the range that have been passed, the current one included.
   var passed = 0

@@ -6,11 +6,12 @@
 
 /// Compresses frames on several threads and gives them back in order.
 ///
-/// Frames lie in a ring. One thread, the owner, fills them, submits them and takes them back, always the oldest; the
-/// other threads compress. When the ring is full the owner compresses too, so that no thread but the owner is needed.
+/// Frames lie in a ring. One thread, the owner, fills them, submits them and takes them back,
+/// always the oldest; the other threads compress. When the ring is full the owner compresses too,
+/// so that no thread but the owner is needed.
 final class FramePipeline: @unchecked Sendable {
-  // Sound because everything that threads share lies behind `mutex`, but for the slot that a thread has claimed, which
-  // is its own until it marks the slot as done.
+  // Sound because everything that threads share lies behind `mutex`, but for the slot that a thread
+  // has claimed, which is its own until it marks the slot as done.
 
   private final class Slot {
     var tokens: TextBuffer
@@ -97,7 +98,8 @@ final class FramePipeline: @unchecked Sendable {
     pthread_mutex_unlock(mutex)
   }
 
-  /// Waits for the oldest frame and takes it back; meanwhile it compresses what nobody else has begun.
+  /// Waits for the oldest frame and takes it back; meanwhile it compresses what nobody else has
+  /// begun.
   func takeOldest() throws(CorpusError) -> EncodedFrame {
     precondition(!isEmpty, "an empty pipeline has no oldest frame")
     let slot = slots[oldest % slots.count]

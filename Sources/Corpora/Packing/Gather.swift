@@ -4,7 +4,8 @@
   internal import Darwin
 #endif
 
-/// The second phase of packing a domain: takes bucket after bucket, sorts each in memory, and hands its documents on.
+/// The second phase of packing a domain: takes bucket after bucket, sorts each in memory, and hands
+/// its documents on.
 struct Gather {
   let folder: String
   /// The most memory for one bucket, its documents and their places.

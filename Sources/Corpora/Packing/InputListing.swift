@@ -73,7 +73,8 @@ package enum InputListing {
 
   /// Returns the files that the domain's inputs stand for, sorted by path, each once.
   ///
-  /// Folders that are symbolic links are entered only where they are an input themselves, so no loop is followed.
+  /// Folders that are symbolic links are entered only where they are an input themselves, so no
+  /// loop is followed.
   package static func files(of domain: PackDomain) throws(CorpusError) -> [InputFile] {
     var paths: Set<String> = []
     for input in domain.inputs {

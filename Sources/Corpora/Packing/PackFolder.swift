@@ -20,9 +20,11 @@
 ///         <domain>/domain.json    stands when its shards are whole
 ///       <domain>/*.tokens.zst
 ///       pack.json
-///       corpus.json            the last that is written, before .work is removed and the folder renamed
+///       corpus.json            the last that is written, before .work is removed and the folder
+///       renamed
 ///
-/// Each of the small files is written durably after what it speaks of, so a run that finds it may rely on that.
+/// Each of the small files is written durably after what it speaks of, so a run that finds it may
+/// rely on that.
 final class PackFolder {
   let output: String
   let path: String

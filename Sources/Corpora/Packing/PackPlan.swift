@@ -10,11 +10,13 @@ public enum BadDocumentRule: String, Sendable, Codable, CaseIterable {
 public struct PackDomain: Sendable, Equatable, Codable {
   /// The domain's name, which becomes a folder's: letters, digits, `.`, `_`, `-`.
   public var name: String
-  /// Files and folders; folders are read with all that is below them, but for names that begin with a dot.
+  /// Files and folders; folders are read with all that is below them, but for names that begin with
+  /// a dot.
   public var inputs: [String]
   /// Patterns of the files to take from folders, such as `*.py`; empty for all files.
   ///
-  /// A pattern without a slash is compared with a file's name, any other with its path below the input folder.
+  /// A pattern without a slash is compared with a file's name, any other with its path below the
+  /// input folder.
   public var include: [String]
   /// The field of a line's JSON object that holds the text.
   public var textField: String
@@ -37,8 +39,8 @@ public struct PackDomain: Sendable, Equatable, Codable {
 
 /// Everything that decides which corpus packing makes.
 ///
-/// Two runs of one plan over the same files give the same bytes, on any machine with the same libzstd, for any number
-/// of threads and any memory bound.
+/// Two runs of one plan over the same files give the same bytes, on any machine with the same
+/// libzstd, for any number of threads and any memory bound.
 public struct PackPlan: Sendable, Equatable, Codable {
   /// The corpus's name; nil for the name of the output folder.
   public var name: String?
@@ -102,7 +104,8 @@ public struct PackResources: Sendable, Equatable {
 
   /// The least memory for documents of up to `maximumDocumentByteCount` bytes.
   ///
-  /// A large document is there as its line, as its text, as tokens of four bytes and as the shard's tokens.
+  /// A large document is there as its line, as its text, as tokens of four bytes and as the shard's
+  /// tokens.
   static func leastMemory(maximumDocumentByteCount: Int) -> Int {
     (8 << 20) + 12 * maximumDocumentByteCount
   }

@@ -18,7 +18,8 @@ public struct PackProgress: Sendable, Equatable {
   public var phase = Phase.listing
   /// The domain, or empty before the first.
   public var domain = ""
-  /// The bytes of input files, as they lie on disk, that have been read; those of finished domains count.
+  /// The bytes of input files, as they lie on disk, that have been read; those of finished domains
+  /// count.
   public var byteCount = 0
   /// The bytes of all input files.
   public var totalByteCount = 0
@@ -65,7 +66,8 @@ final class PackMeter: Sendable {
   private let observer: (any PackObserver)?
   private let shouldStop: @Sendable () -> Bool
   private let folder: String
-  /// Reading and tokenizing take about this share of a domain's time, sorting and compressing the rest.
+  /// Reading and tokenizing take about this share of a domain's time, sorting and compressing the
+  /// rest.
   private static let scatterShare = 0.3
 
   init(

@@ -76,9 +76,11 @@ struct PackSeal: Sendable, Codable, Equatable {
   var domains: [PackDomainReport]
 }
 
-/// What identifies a corpus before it is made: the plan, the inputs with their sizes and times, and the tools.
+/// What identifies a corpus before it is made: the plan, the inputs with their sizes and times, and
+/// the tools.
 enum PackFingerprint {
-  /// Changes whenever the same plan and inputs would give other bytes, or the partial folder another form.
+  /// Changes whenever the same plan and inputs would give other bytes, or the partial folder
+  /// another form.
   static let formatVersion = 1
 
   /// Returns the fingerprint as 16 hexadecimal digits.

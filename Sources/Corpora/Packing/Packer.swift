@@ -2,16 +2,19 @@ internal import CZstd
 
 /// Turns text files into a corpus of token shards.
 ///
-/// Each domain is packed in two phases, with memory that does not grow with the domain. Scattering reads the documents
-/// on all threads, tokenizes them, and writes each to one of several bucket files by its key. Gathering loads the
-/// buckets in the order of their keys, sorts each in memory, and cuts the documents into frames, which all threads
-/// compress.
+/// Each domain is packed in two phases, with memory that does not grow with the domain. Scattering
+/// reads the documents on all threads, tokenizes them, and writes each to one of several bucket
+/// files by its key. Gathering loads the buckets in the order of their keys, sorts each in memory,
+/// and cuts the documents into frames, which all threads compress.
 ///
-/// 1. A document's key, which is its place in the shuffle, and its split are functions of its text, of the seed and of
+/// 1. A document's key, which is its place in the shuffle, and its split are functions of its text,
+///   of the seed and of
 ///    the domain's name alone.
 /// 2. The corpus is the same, byte for byte, for every number of threads and every memory bound.
-/// 3. Everything is made in `<output>.partial` and renamed at the end. A run that was stopped or killed is gone on with
-///    by the next run of the same plan over the same files: finished domains, and a finished scattering, are kept.
+/// 3. Everything is made in `<output>.partial` and renamed at the end. A run that was stopped or
+///   killed is gone on with
+///    by the next run of the same plan over the same files: finished domains, and a finished
+///    scattering, are kept.
 public struct Packer: Sendable {
   /// What to pack.
   public let plan: PackPlan
@@ -51,10 +54,11 @@ public struct Packer: Sendable {
   ///   - output: a path where nothing stands, or the corpus that the same plan made.
   ///   - replacing: whether another corpus there is replaced, once the new one is whole.
   ///   - observer: whom to tell about progress.
-  ///   - shouldStop: asked often, from any thread; after true, the run ends with ``PackingFault/interrupted(path:)``.
+  ///   - shouldStop: asked often, from any thread; after true, the run ends with
+  ///     ``PackingFault/interrupted(path:)``.
   /// - Returns: the counts of each domain.
-  /// - Throws: ``CorpusError`` for bad documents, damaged inputs, disk errors, and plans that cannot be carried out. No
-  ///   folder stands at `output` then that did not before.
+  /// - Throws: ``CorpusError`` for bad documents, damaged inputs, disk errors, and plans that
+  ///   cannot be carried out. No folder stands at `output` then that did not before.
   public func pack(
     to output: String, replacing: Bool = false, observer: (any PackObserver)? = nil,
     shouldStop: @escaping @Sendable () -> Bool = { false }
@@ -130,7 +134,8 @@ struct FinishedDomain: Sendable, Codable, Equatable {
 }
 
 extension Packer {
-  /// Returns the report of a corpus that this plan has made before, or nil where there is work to do.
+  /// Returns the report of a corpus that this plan has made before, or nil where there is work to
+  /// do.
   private func packedBefore(
     _ output: String, fingerprint: String, replacing: Bool
   ) throws(CorpusError) -> PackReport? {
@@ -143,7 +148,8 @@ extension Packer {
         throw .packing(.outputNotCorpus(path: output))
       }
     }
-    // A run that was killed between removing its work folder and renaming left a whole corpus under the partial name.
+    // A run that was killed between removing its work folder and renaming left a whole corpus under
+    // the partial name.
     let partial = output + ".partial"
     if !Files.exists(partial + "/.work"),
       Files.exists(partial + "/" + CorpusManifest.fileName),
@@ -155,7 +161,8 @@ extension Packer {
     return nil
   }
 
-  /// The seal of the corpus in `folder`; nil where there is none that can be read, which is then no corpus of ours.
+  /// The seal of the corpus in `folder`; nil where there is none that can be read, which is then no
+  /// corpus of ours.
   private func seal(in folder: String) -> PackSeal? {
     let path = folder + "/" + PackSeal.fileName
     guard Files.exists(path), Files.exists(folder + "/" + CorpusManifest.fileName) else {
@@ -220,7 +227,8 @@ extension Packer {
     _ scattered: ScatterResult, domain: PackDomain, tokenWidth: TokenWidth, in folder: PackFolder,
     workFolder: String, meter: PackMeter
   ) throws(CorpusError) -> [Split: [ShardDescription]] {
-    // A frame in flight is there twice, as tokens and compressed; half of the memory is for a bucket.
+    // A frame in flight is there twice, as tokens and compressed; half of the memory is for a
+    // bucket.
     let frameByteCount = 2 * tokensPerFrame * tokenWidth.byteCount
     let slotCount = min(
       2 * resources.threadCount, max(2, resources.memoryByteCount / 4 / frameByteCount))

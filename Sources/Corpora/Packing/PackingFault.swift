@@ -8,7 +8,8 @@ public enum PackingFault: Sendable, Equatable {
   case unknownTokenizer(name: String, known: [String])
   /// The plan names no domain.
   case noDomains
-  /// A domain's name cannot be a folder's name, or another domain has it (upper and lower case are the same).
+  /// A domain's name cannot be a folder's name, or another domain has it (upper and lower case are
+  /// the same).
   case domainName(String)
   /// None of a domain's inputs is a file that it includes.
   case noFiles(domain: String)
@@ -20,7 +21,8 @@ public enum PackingFault: Sendable, Equatable {
   case notAFile(path: String)
   /// An input was changed since its size and time were noted.
   case inputChanged(path: String)
-  /// The tokenizer gave a token that its vocabulary does not have, or an end-of-text within a document.
+  /// The tokenizer gave a token that its vocabulary does not have, or an end-of-text within a
+  /// document.
   case token(tokenizer: String, token: UInt32, at: TextPlace)
   /// The memory bound does not hold what is needed at once.
   case memory(byteCount: Int, least: Int)

@@ -1,9 +1,10 @@
 internal import Synchronization
 
-/// The first phase of packing a domain: reads its documents on several threads, tokenizes them, and writes each to the
-/// bucket file of its key.
+/// The first phase of packing a domain: reads its documents on several threads, tokenizes them, and
+/// writes each to the bucket file of its key.
 ///
-/// The order of entries in a bucket depends on the threads; what is in it does not, and gathering sorts it.
+/// The order of entries in a bucket depends on the threads; what is in it does not, and gathering
+/// sorts it.
 final class Scatter: Sendable {
   let plan: PackPlan
   let domain: PackDomain

@@ -83,7 +83,8 @@ struct SplitWriter: ~Copyable {
 
   private mutating func finishShard() throws(CorpusError) {
     if tokenCount % tokensPerFrame == 0 {
-      // The last frame must be short, so that every full one has a next token: an empty document makes it so.
+      // The last frame must be short, so that every full one has a next token: an empty document
+      // makes it so.
       let end = endOfText.littleEndian
       let result: Result<Void, CorpusError> = withUnsafeBytes(of: end) { bytes in
         do throws(CorpusError) {

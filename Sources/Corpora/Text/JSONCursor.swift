@@ -1,11 +1,13 @@
 /// A position in one line of JSON, and the steps that the grammar of RFC 8259 allows from there.
 ///
-/// The cursor checks all of the grammar, also of what it skips, so that a damaged line is found even where the damage
-/// lies in a field that nobody asked for.
+/// The cursor checks all of the grammar, also of what it skips, so that a damaged line is found
+/// even where the damage lies in a field that nobody asked for.
 struct JSONCursor {
-  /// How deep arrays and objects may be nested: the limit of other readers, and no danger to a thread's stack.
+  /// How deep arrays and objects may be nested: the limit of other readers, and no danger to a
+  /// thread's stack.
   static let depthLimit = 256
 
+  // The caller of the scanner owns the line, which outlives the cursor.
   let base: UnsafeRawPointer
   let count: Int
   var position = 0
@@ -55,8 +57,8 @@ struct JSONCursor {
 
   /// Moves to the first quote, backslash or control character at or after the position.
   ///
-  /// The bit tricks mark the lowest such byte exactly: a borrow that would mark a wrong byte comes from a right one
-  /// below it.
+  /// The bit tricks mark the lowest such byte exactly: a borrow that would mark a wrong byte comes
+  /// from a right one below it.
   @inline(__always)
   mutating func moveToSpecialByte() {
     while position + 8 <= count {
@@ -71,7 +73,8 @@ struct JSONCursor {
     while position < count, byte != 0x22, byte != 0x5C, byte >= 0x20 { position += 1 }
   }
 
-  /// A mask whose lowest set bit is the top bit of the first quote, backslash or control character in `word`.
+  /// A mask whose lowest set bit is the top bit of the first quote, backslash or control character
+  /// in `word`.
   @inline(__always)
   static func specialBytes(_ word: UInt64) -> UInt64 {
     let ones: UInt64 = 0x0101_0101_0101_0101

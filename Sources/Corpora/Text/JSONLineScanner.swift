@@ -6,9 +6,9 @@
 
 /// Takes the text out of lines that each hold one JSON object.
 ///
-/// It walks the top-level keys, eight bytes at a time, skips the values that it does not want, and undoes the escapes
-/// of the one it wants. A line is checked whole: UTF-8, the grammar of RFC 8259, and nothing but white space after the
-/// object.
+/// It walks the top-level keys, eight bytes at a time, skips the values that it does not want, and
+/// undoes the escapes of the one it wants. A line is checked whole: UTF-8, the grammar of RFC 8259,
+/// and nothing but white space after the object.
 ///
 /// 1. Where the field stands twice, the last one counts, as in most JSON readers.
 /// 2. A surrogate that stands alone has no UTF-8 form, and is a fault in the field that is wanted.
@@ -110,7 +110,8 @@ package struct JSONLineScanner: ~Copyable {
 
   /// Steps over a string whose opening quote is behind the cursor, and undoes its escapes.
   ///
-  /// A string without escapes is not copied. `limit` bounds its length: no escape is shorter than what it stands for.
+  /// A string without escapes is not copied. `limit` bounds its length: no escape is shorter than
+  /// what it stands for.
   private static func string(
     _ cursor: inout JSONCursor, limit: Int, scratch: inout TextBuffer
   ) throws(DocumentFailure) -> UnsafeRawBufferPointer {
@@ -121,7 +122,8 @@ package struct JSONLineScanner: ~Copyable {
       let count = cursor.position - 1 - start
       return UnsafeRawBufferPointer(start: cursor.base + start, count: count)
     }
-    // Eight more, because copying goes eight bytes at a time and may write past the end of the text.
+    // Eight more, because copying goes eight bytes at a time and may write past the end of the
+    // text.
     scratch.reserve(limit + 8, keeping: 0)
     let output = scratch.base
     var length = cursor.position - start

@@ -6,11 +6,12 @@
 
 /// How many threads may hold a large document at once.
 ///
-/// Reading needs a small buffer per thread, but a document of the allowed maximum needs a large one. Were every thread
-/// given room for that, memory would grow with threads × maximum; instead the few threads that meet one take turns.
+/// Reading needs a small buffer per thread, but a document of the allowed maximum needs a large
+/// one. Were every thread given room for that, memory would grow with threads × maximum; instead
+/// the few threads that meet one take turns.
 package final class LargeDocumentAllowance: Sendable {
-  // Sound because the pointees are a pthread mutex and a condition, which exist to be shared, and `free` is only
-  // touched with the mutex held.
+  // Sound because the pointees are a pthread mutex and a condition, which exist to be shared, and
+  // `free` is only touched with the mutex held.
   nonisolated(unsafe) private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(
     capacity: 1)
   nonisolated(unsafe) private let condition =

@@ -6,7 +6,8 @@
 
 /// One step through a text.
 package enum TextLine {
-  /// A line without its newline, and where it begins in the text. The bytes are good until the next step.
+  /// A line without its newline, and where it begins in the text. The bytes are good until the next
+  /// step.
   case line(UnsafeRawBufferPointer, byteOffset: Int)
   /// A line that is longer than the limit; the reader is behind it.
   case tooLong(byteOffset: Int)
@@ -133,7 +134,8 @@ package struct LineReader: ~Copyable {
     return count > 0
   }
 
-  /// Moves what is not yet handed out to the front, and makes the buffer larger if that is not enough.
+  /// Moves what is not yet handed out to the front, and makes the buffer larger if that is not
+  /// enough.
   private mutating func makeRoom() {
     if start > 0 {
       memmove(buffer.base, buffer.base + start, end - start)

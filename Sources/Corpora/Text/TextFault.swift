@@ -1,7 +1,7 @@
 /// What is wrong with one document's text.
 ///
-/// These are the faults that packing may be told to skip. Damage of the file that holds the document is not among
-/// them: nobody can know how many documents it took with it.
+/// These are the faults that packing may be told to skip. Damage of the file that holds the
+/// document is not among them: nobody can know how many documents it took with it.
 public enum DocumentFault: Error, Sendable, Equatable {
   /// The bytes are not UTF-8.
   case invalidUTF8
@@ -40,7 +40,8 @@ public struct TextPlace: Sendable, Equatable {
   public let path: String
   /// The line, counted from 1; nil where the file has no lines that matter.
   public let line: Int?
-  /// The byte, counted from 0, in the text; where the file is compressed, in what it decompresses to.
+  /// The byte, counted from 0, in the text; where the file is compressed, in what it decompresses
+  /// to.
   public let byteOffset: Int
   /// The zstd frame that holds the byte, counted from 0; nil where the file is not compressed.
   public let frame: Int?

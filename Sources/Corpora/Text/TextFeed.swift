@@ -10,7 +10,8 @@ package protocol TextFeed: AnyObject {
   ///
   /// - Returns: the number of bytes written, 0 only at the end of the text.
   func read(into buffer: UnsafeMutableRawBufferPointer) throws(CorpusError) -> Int
-  /// The zstd frame that holds the byte at `textOffset`, which is not before the last one asked for.
+  /// The zstd frame that holds the byte at `textOffset`, which is not before the last one asked
+  /// for.
   func frame(at textOffset: Int) -> Int?
 }
 
@@ -58,7 +59,8 @@ package final class PlainFeed: TextFeed {
 /// What a zstd file of any number of frames decompresses to.
 ///
 /// 1. Frames follow each other to the end of the file; skippable frames are passed over.
-/// 2. The end of the file inside a frame is damage, and so is a file without a frame: a download that broke off looks
+/// 2. The end of the file inside a frame is damage, and so is a file without a frame: a download
+///   that broke off looks
 ///    like that.
 /// 3. A frame that needs a window above libzstd's limit of 128 MiB is refused, which bounds memory.
 package final class ZstdFeed: TextFeed {
@@ -68,7 +70,8 @@ package final class ZstdFeed: TextFeed {
   private var input = ZSTD_inBuffer(src: nil, size: 0, pos: 0)
   private var position = 0
   private var textByteCount = 0
-  /// Whether the bytes so far end inside a frame; a file begins as if it did, because it must hold one.
+  /// Whether the bytes so far end inside a frame; a file begins as if it did, because it must hold
+  /// one.
   private var isInsideFrame = true
   /// The frame that is being decoded; skippable ones count.
   private var frameIndex = 0
@@ -129,7 +132,8 @@ package final class ZstdFeed: TextFeed {
     if isInsideFrame { return }
     frameIndex += 1
     let next = (textOffset: textByteCount + output.pos, frame: frameIndex)
-    // Frames without text would pile up: only the last that begins at an offset can hold the byte there.
+    // Frames without text would pile up: only the last that begins at an offset can hold the byte
+    // there.
     if frameStarts[frameStarts.count - 1].textOffset == next.textOffset {
       frameStarts[frameStarts.count - 1] = next
     } else {

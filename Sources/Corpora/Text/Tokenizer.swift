@@ -1,6 +1,7 @@
 /// What turns text into token ids.
 ///
-/// One value serves all threads at once. Equal bytes give equal tokens, always: a packed corpus can be made again.
+/// One value serves all threads at once. Equal bytes give equal tokens, always: a packed corpus can
+/// be made again.
 public protocol Tokenizer: Sendable {
   /// The name that stands in the corpus; loaders compare it.
   var name: String { get }

@@ -1,12 +1,13 @@
 /// Finds bytes that are not UTF-8.
 ///
-/// The standard library validates as it makes a `String`, which costs an allocation and a copy per document; a
-/// packer needs neither.
+/// The standard library validates as it makes a `String`, which costs an allocation and a copy per
+/// document; a packer needs neither.
 package enum UTF8Validation {
-  /// Returns the offset of the first byte of the first sequence that is not well-formed UTF-8, or nil.
+  /// Returns the offset of the first byte of the first sequence that is not well-formed UTF-8, or
+  /// nil.
   ///
-  /// Well-formed is what table 3-7 of the Unicode Standard allows: no overlong forms, no surrogates, nothing above
-  /// U+10FFFF, nothing cut short by the end.
+  /// Well-formed is what table 3-7 of the Unicode Standard allows: no overlong forms, no
+  /// surrogates, nothing above U+10FFFF, nothing cut short by the end.
   ///
   /// - Parameter bytes: any bytes.
   /// - Returns: an offset into `bytes`, or nil when all of them are UTF-8.
@@ -45,7 +46,8 @@ package enum UTF8Validation {
     return position
   }
 
-  /// The length of the well-formed sequence at `pointer`, whose first byte is not ASCII; 0 when it is not well-formed.
+  /// The length of the well-formed sequence at `pointer`, whose first byte is not ASCII; 0 when it
+  /// is not well-formed.
   private static func sequenceLength(_ pointer: UnsafeRawPointer, available: Int) -> Int {
     func byte(_ offset: Int) -> UInt8 { pointer.load(fromByteOffset: offset, as: UInt8.self) }
     func continues(_ offset: Int) -> Bool { byte(offset) & 0xC0 == 0x80 }
