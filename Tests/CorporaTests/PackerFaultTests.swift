@@ -60,6 +60,23 @@ final class RecordingObserver: PackObserver {
     #expect(!folder.exists("out"))
   }
 
+  @Test(.timeLimit(.minutes(1)), arguments: [1, 10, 13, 14, 26, 40, 1000])
+  func namesTheLineOfABadOneInAnyRange(rangeByteCount: Int) throws {
+    let folder = try ScratchFolder()
+    // Every line has 13 bytes; the fifth one is bad at its first.
+    let good = String(repeating: "{\"text\":\"a\"}\n", count: 4)
+    let path = try folder.write(good + "bad\n" + good, to: "in/a.jsonl")
+    var resources = PackResources()
+    resources.rangeByteCount = rangeByteCount
+    do {
+      _ = try Packer(plan(folder), resources: resources).pack(to: folder.path + "/out")
+    } catch {
+      guard case .document(.unexpectedByte(0x62), let place) = error else { throw error }
+      #expect(place == TextPlace(path: path, line: 5, byteOffset: 52, frame: nil))
+    }
+    #expect(!folder.exists("out"))
+  }
+
   @Test func namesTheBadByteOfATextFile() throws {
     let folder = try ScratchFolder()
     let path = try folder.write([0x61, 0x62, 0xFF], to: "in/a.txt")

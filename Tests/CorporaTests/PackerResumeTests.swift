@@ -77,6 +77,20 @@ import Testing
   }
 
   @Test(.timeLimit(.minutes(1)))
+  func makesADomainAgainWhoseShardsAreGone() throws {
+    let folder = try ScratchFolder()
+    let plan = try makePlan(folder)
+    let partial = folder.path + "/out.partial"
+    _ = try? Packer(plan).pack(to: folder.path + "/out") {
+      FileManager.default.fileExists(atPath: partial + "/.work/a/domain.json")
+    }
+    try FileManager.default.removeItem(atPath: partial + "/a/train-00000.tokens.zst")
+    _ = try Packer(plan).pack(to: folder.path + "/out")
+    _ = try Packer(plan).pack(to: folder.path + "/whole")
+    #expect(try contents(of: folder.path + "/out") == contents(of: folder.path + "/whole"))
+  }
+
+  @Test(.timeLimit(.minutes(1)))
   func anotherPlanOrAnotherInputStartsAnew() throws {
     let folder = try ScratchFolder()
     var plan = try makePlan(folder)

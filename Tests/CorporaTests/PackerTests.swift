@@ -1,5 +1,6 @@
-// Covers: Scatter.swift, DocumentScatterer.swift, Gather.swift, SplitWriter.swift
-// Covers: FramePipeline.swift, Threads.swift, PackReport.swift, PackProgress.swift
+// Covers: Scatter.swift, DocumentScatterer.swift, Gather.swift
+// Covers: SplitWriter.swift, FramePipeline.swift, Threads.swift
+// Covers: PackReport.swift, PackProgress.swift
 import Corpora
 import Foundation
 import Synchronization
@@ -117,6 +118,38 @@ private struct CharacterTokenizer: Tokenizer {
       try texts(in: folder.path + "/out", domain: "d") == [
         "a.txt", "a/z.txt", "b.txt", "1", "2", "c.txt",
       ])
+  }
+
+  @Test(.timeLimit(.minutes(1)), arguments: [true, false])
+  func rangesOfAFileGiveEachLineOnce(shuffles: Bool) throws {
+    let folder = try ScratchFolder()
+    let input = (0..<60).map { "line \($0) " + String(repeating: "x", count: $0 * 7 % 90) }
+    try folder.write(
+      "\n" + input.map { #"{"text":"\#($0)"}"# }.joined(separator: "\r\n\n"), to: "in/a.jsonl")
+    var plan = plan(folder)
+    plan.heldOutFraction = 0
+    plan.shufflesDocuments = shuffles
+    var resources = PackResources(threadCount: 2)
+    var orders: Set<[String]> = []
+    for rangeByteCount in [1, 2, 37, 100, 1000, 1 << 20] {
+      resources.rangeByteCount = rangeByteCount
+      let output = folder.path + "/out-\(rangeByteCount)"
+      _ = try Packer(plan, resources: resources).pack(to: output)
+      orders.insert(try texts(in: output, domain: "d"))
+    }
+    #expect(orders.count == 1)
+    #expect(orders.first?.sorted() == input.sorted())
+    if !shuffles { #expect(orders.first == input) }
+  }
+
+  @Test(.timeLimit(.minutes(1)))
+  func aCompressedTextFileIsOneDocument() throws {
+    let folder = try ScratchFolder()
+    try folder.write(zstdFrame(Array("a\nb".utf8)) + zstdFrame([0x63]), to: "in/a.txt.zst")
+    var plan = plan(folder)
+    plan.heldOutFraction = 0
+    _ = try Packer(plan).pack(to: folder.path + "/out")
+    #expect(try texts(in: folder.path + "/out", domain: "d") == ["a\nbc"])
   }
 
   @Test(.timeLimit(.minutes(1)))

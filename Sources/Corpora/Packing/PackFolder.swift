@@ -114,9 +114,24 @@ final class PackFolder {
     try Files.writeJSON(value, to: workPath + "/" + domain + "/" + name)
   }
 
-  /// Removes the bucket files of a finished domain.
+  /// Forgets what an earlier run did for a domain.
+  func forget(_ domain: String) throws(CorpusError) {
+    try Files.remove(workPath + "/" + domain)
+    try Files.makeFolders(workPath + "/" + domain)
+  }
+
+  /// Whether the shards of a finished domain still stand where they were put.
+  func holds(_ finished: FinishedDomain) -> Bool {
+    finished.manifest.splits.values.joined().allSatisfy { shard in
+      let reader = try? FileReader(path: path + "/" + shard.path)
+      return reader?.byteCount == shard.byteCount
+    }
+  }
+
+  /// Removes the bucket files of a finished domain, after what vouches for them.
   func removeBuckets(of domain: String) throws(CorpusError) {
     let folder = workPath + "/" + domain
+    try Files.removeFile(folder + "/" + FinishedDomain.scatterFileName)
     for name in try InputListing.names(in: folder) where name.hasSuffix(".bucket") {
       try Files.removeFile(folder + "/" + name)
     }
@@ -152,14 +167,20 @@ enum Files {
     return lstat(path, &status) == 0
   }
 
-  /// Makes a folder and those above it.
+  /// Makes a folder and those above it, durably.
   static func makeFolders(_ path: String) throws(CorpusError) {
-    if path.isEmpty || mkdir(path, 0o755) == 0 || errno == EEXIST { return }
-    if errno == ENOENT, DurableFile.parent(of: path) != path {
-      try makeFolders(DurableFile.parent(of: path))
-      if mkdir(path, 0o755) == 0 || errno == EEXIST { return }
+    if path.isEmpty || exists(path) { return }
+    try makeFolders(parent(of: path))
+    if mkdir(path, 0o755) != 0, errno != EEXIST {
+      throw .cannotWrite(path: path, byteOffset: 0, code: errno)
     }
-    throw .cannotWrite(path: path, byteOffset: 0, code: errno)
+    try DurableFile.synchronizeFolder(of: path)
+  }
+
+  /// The folder above `path`, or an empty text where there is none to make.
+  private static func parent(of path: String) -> String {
+    let parent = DurableFile.parent(of: path)
+    return parent == path || parent == "." ? "" : parent
   }
 
   /// Removes a file or a folder with all that is in it; what is not there is no error.

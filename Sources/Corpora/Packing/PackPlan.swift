@@ -95,6 +95,8 @@ public struct PackResources: Sendable, Equatable {
   public var memoryByteCount: Int
   /// The number of threads, the caller's included.
   public var threadCount: Int
+  /// Plain files of lines are cut into ranges of this size, which threads read side by side.
+  package var rangeByteCount = Portion.rangeByteCount
 
   /// Creates a bound.
   public init(memoryByteCount: Int = 256 << 20, threadCount: Int = 1) {

@@ -181,9 +181,13 @@ extension Packer {
     if let finished = try folder.stored(
       FinishedDomain.self, FinishedDomain.fileName, of: domain.name)
     {
-      meter.beginGathering(tokenCount: finished.report.tokenCount)
-      meter.wrote(tokenCount: finished.report.tokenCount + finished.report.heldOutTokenCount)
-      return finished
+      let tokenCount = finished.report.tokenCount + finished.report.heldOutTokenCount
+      if folder.holds(finished) {
+        meter.beginGathering(tokenCount: tokenCount)
+        meter.wrote(tokenCount: tokenCount)
+        return finished
+      }
+      try folder.forget(domain.name)
     }
     let scattered = try scatter(
       domain, files: files, tokenWidth: tokenWidth, in: folder, workFolder: workFolder,

@@ -47,7 +47,7 @@ final class Scatter: Sendable {
 
   /// Scatters all files.
   func run() throws(CorpusError) -> ScatterResult {
-    let portions = Portion.portions(of: files)
+    let portions = Portion.portions(of: files, rangeByteCount: resources.rangeByteCount)
     let shared = plan.shufflesDocuments ? try sharedBuckets() : nil
     let sum = Mutex(Sum())
     // The largest first, so that no thread is left alone with one at the end.
