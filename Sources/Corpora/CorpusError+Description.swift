@@ -101,6 +101,8 @@ extension FrameFault: CustomStringConvertible {
     switch self {
     case .zstd(let name): "libzstd says \"\(name)\""
     case .byteCount(let recorded, let found): "it holds \(found) bytes, not \(recorded)"
+    case .hash(let recorded, let found):
+      "its bytes have the hash \(XXHash.text(found)), not \(XXHash.text(recorded))"
     case .checksum(let recorded, let found):
       "its checksum is 0x\(String(found, radix: 16)), not 0x\(String(recorded, radix: 16))"
     case .firstToken(let recorded, let found): "its first token is \(found), not \(recorded)"

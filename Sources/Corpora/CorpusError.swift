@@ -80,6 +80,8 @@ public enum FrameFault: Sendable, Equatable {
   case zstd(name: String)
   /// The frame decodes to another number of bytes than the index records.
   case byteCount(recorded: Int, found: Int)
+  /// The compressed bytes are not those that were written.
+  case hash(recorded: UInt64, found: UInt64)
   /// The frame's checksum is not the one that the index records.
   case checksum(recorded: UInt32, found: UInt32)
   /// The frame's first token is not the one that the index records.

@@ -10,6 +10,8 @@ package struct EncodedFrame: Sendable {
   package var firstToken: UInt32
   /// The low 32 bits of the XXH64 of its tokens' bytes, as the frame itself ends with.
   package var checksum: UInt32
+  /// The XXH64 of ``bytes``, which a reader verifies before it decodes them.
+  package var hash: UInt64
 }
 
 /// Compresses frames; one per thread.
@@ -53,7 +55,8 @@ package final class FrameEncoder {
     return EncodedFrame(
       bytes: bytes, tokenCount: tokenCount,
       firstToken: tokenWidth.token(at: 0, of: tokenBytes),
-      checksum: UInt32(truncatingIfNeeded: XXHash.hash64(tokenBytes)))
+      checksum: UInt32(truncatingIfNeeded: XXHash.hash64(tokenBytes)),
+      hash: XXHash.hash64(bytes))
   }
 
   private func check(_ result: Int) throws(CorpusError) {
@@ -69,10 +72,18 @@ package final class FrameDecoder {
   private let context: OpaquePointer
   private var compressed: UnsafeMutableRawBufferPointer
 
+  /// libzstd's `ZSTD_d_forceIgnoreChecksum`, which its header declares for static linking only.
+  private static let ignoresChecksum = ZSTD_dParameter(1002)
+
   /// Creates a decoder.
-  package init() throws(CorpusError) {
+  ///
+  /// - Parameter verifiesContent: Whether libzstd compares each frame's content with the checksum
+  ///   that ends the frame. A caller that has verified the compressed bytes does not need that: the
+  ///   same bytes decode to the same content. A libzstd that cannot leave it out does it anyway.
+  package init(verifiesContent: Bool) throws(CorpusError) {
     guard let context = ZSTD_createDCtx() else { throw .compressionFailed(code: -1) }
     self.context = context
+    if !verifiesContent { _ = ZSTD_DCtx_setParameter(context, Self.ignoresChecksum, 1) }
     compressed = .allocate(byteCount: 0, alignment: 64)
   }
 
@@ -82,7 +93,7 @@ package final class FrameDecoder {
   }
 
   /// The buffer for at least `byteCount` compressed bytes; what it held before is gone.
-  func compressedBuffer(byteCount: Int) -> UnsafeMutableRawBufferPointer {
+  package func compressedBuffer(byteCount: Int) -> UnsafeMutableRawBufferPointer {
     if compressed.count < byteCount {
       compressed.deallocate()
       compressed = .allocate(byteCount: byteCount, alignment: 64)
@@ -92,8 +103,9 @@ package final class FrameDecoder {
 
   /// Decodes one whole frame into `destination`, which must be exactly as large as its content.
   ///
-  /// libzstd verifies the frame's checksum over all that it wrote.
-  func decode(_ frame: UnsafeRawBufferPointer, into destination: UnsafeMutableRawBufferPointer)
+  package func decode(
+    _ frame: UnsafeRawBufferPointer, into destination: UnsafeMutableRawBufferPointer
+  )
     -> FrameFault?
   {
     let result = ZSTD_decompressDCtx(

@@ -148,7 +148,8 @@ private struct Tail {
         FrameEntry(
           byteOffset: byteOffset, byteCount: byteCount, tokenCount: tokenCount,
           firstToken: number(UInt32.self, at: entry + 8),
-          checksum: number(UInt32.self, at: entry + 12)))
+          checksum: number(UInt32.self, at: entry + 12),
+          hash: number(UInt64.self, at: entry + 16)))
       byteOffset += byteCount
     }
     try expectEqual("bytes in all frames", dataByteCount, byteOffset, at: position)

@@ -10,6 +10,8 @@ package struct FrameEntry: Sendable, Equatable {
   package var firstToken: UInt32
   /// The low 32 bits of the XXH64 of the frame's content.
   package var checksum: UInt32
+  /// The XXH64 of the compressed frame.
+  package var hash: UInt64
 }
 
 /// The index of a token shard: where its frames lie and what they hold.
@@ -25,13 +27,15 @@ package struct FrameEntry: Sendable, Equatable {
 ///       24   8   documents in the shard
 ///       32   4   n, frames in the shard
 ///       36   4   tokens in a full frame, 2^18
-///       40 16n   per frame: tokens, compressed bytes, first token, checksum of the content (4 bytes each)
+///       40 24n   per frame: tokens, compressed bytes, first token, checksum of the content
+///                (4 bytes each), XXH64 of the compressed frame (8)
 ///      …    8   XXH64 of all of the above: the shard's checksum, which the manifest records
 ///     seek table               skippable frame 0x184D2A5E of zstd's seekable format, with checksums;
 ///                              its last entry is the index itself, with no content
 ///
-/// The checksums of the contents stand in the index and the index's own stands in the manifest, so that a shard that was exchanged for another is found out
-/// although nothing but its index was read.
+/// A reader verifies a frame by its hash, before it decodes it: that costs a fifth of verifying the content, is 64 bits strong in place of the 32 that end a
+/// zstd frame, and keeps damaged bytes out of the decoder. The hashes stand in the index and the index's own checksum stands in the manifest, so that a
+/// shard that was exchanged for another is found out although nothing but its index was read.
 package struct ShardIndex: Sendable, Equatable {
   /// How many bytes a token takes.
   package var tokenWidth: TokenWidth
@@ -55,7 +59,7 @@ package struct ShardIndex: Sendable, Equatable {
 
   static let skippableHeaderByteCount = 8
   static let headerByteCount = 40
-  static let entryByteCount = 16
+  static let entryByteCount = 24
   static let seekEntryByteCount = 12
   static let seekFooterByteCount = 9
   /// More frames than this (2^42 tokens) are taken for damage.
@@ -86,6 +90,7 @@ package struct ShardIndex: Sendable, Equatable {
       index.append(UInt32(frame.byteCount))
       index.append(frame.firstToken)
       index.append(frame.checksum)
+      index.append(frame.hash)
     }
     let checksum = XXHash.hash64(index.bytes)
     index.append(checksum)

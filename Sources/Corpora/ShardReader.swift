@@ -30,9 +30,9 @@ package final class ShardReader: Sendable {
     }
   }
 
-  /// Reads and decodes frame `frameIndex` into `destination`, and verifies it before it returns.
+  /// Reads frame `frameIndex`, verifies it, and decodes it into `destination`.
   ///
-  /// Three things are compared: the frame's own checksum with its content (by libzstd), the same with the index, and the first token with the index.
+  /// The compressed bytes are compared with their hash in the index before they are decoded; the content's size and first token after that.
   ///
   /// - Precondition: `destination` has exactly the frame's content size.
   package func decode(
@@ -43,22 +43,29 @@ package final class ShardReader: Sendable {
     precondition(
       destination.count == entry.tokenCount * index.tokenWidth.byteCount,
       "frame \(frameIndex) does not fill \(destination.count) bytes")
-    let compressed = decoder.compressedBuffer(byteCount: entry.byteCount)
-    try file.read(into: compressed, at: entry.byteOffset)
-    let frame = UnsafeRawBufferPointer(compressed)
+    let frame = try verifiedBytes(ofFrame: frameIndex, using: decoder)
     if let fault = decoder.decode(frame, into: destination) {
       throw damage(frameIndex, fault)
-    }
-    // A frame ends with its content's checksum, which libzstd has just compared with the content.
-    let checksum = TokenWidth.uint32.token(
-      at: 0, of: UnsafeRawBufferPointer(rebasing: frame[(frame.count - min(4, frame.count))...]))
-    guard checksum == entry.checksum else {
-      throw damage(frameIndex, .checksum(recorded: entry.checksum, found: checksum))
     }
     let firstToken = index.tokenWidth.token(at: 0, of: UnsafeRawBufferPointer(destination))
     guard firstToken == entry.firstToken else {
       throw damage(frameIndex, .firstToken(recorded: entry.firstToken, found: firstToken))
     }
+  }
+
+  /// Reads the compressed bytes of a frame into the decoder's buffer and compares them with their hash.
+  private func verifiedBytes(ofFrame frameIndex: Int, using decoder: FrameDecoder)
+    throws(CorpusError) -> UnsafeRawBufferPointer
+  {
+    let entry = index.frames[frameIndex]
+    let compressed = decoder.compressedBuffer(byteCount: entry.byteCount)
+    try file.read(into: compressed, at: entry.byteOffset)
+    let frame = UnsafeRawBufferPointer(compressed)
+    let hash = XXHash.hash64(frame)
+    guard hash == entry.hash else {
+      throw damage(frameIndex, .hash(recorded: entry.hash, found: hash))
+    }
+    return frame
   }
 
   /// Names this shard's frame in an error.

@@ -24,7 +24,7 @@ package struct ShardWriter: ~Copyable {
     index.frames.append(
       FrameEntry(
         byteOffset: byteOffset, byteCount: frame.bytes.count, tokenCount: frame.tokenCount,
-        firstToken: frame.firstToken, checksum: frame.checksum))
+        firstToken: frame.firstToken, checksum: frame.checksum, hash: frame.hash))
   }
 
   /// Ends the shard, makes it durable, and returns what the manifest records of it under `manifestPath`.

@@ -41,15 +41,16 @@ struct BenchCorpus {
     tokens.removeLast(tokens.count - tokenLimit)
   }
 
-  /// Writes the tokens as `domainCount` domains of equal size; shards of 2^24 tokens at most.
+  /// Writes the tokens as `domainCount` domains, the k-th of k + 1 parts; shards of 2^24 tokens at most.
   func write(to folder: String, domainCount: Int, tokenWidth: TokenWidth) throws {
-    let perDomain = tokens.count / domainCount
+    let part = tokens.count / (domainCount * (domainCount + 1) / 2)
     var domains: [DomainManifest] = []
     for index in 0..<domainCount {
       let name = "domain-\(index)"
       try FileManager.default.createDirectory(
         atPath: "\(folder)/\(name)", withIntermediateDirectories: true)
-      let own = tokens[index * perDomain..<(index + 1) * perDomain]
+      let begin = part * (index * (index + 1) / 2)
+      let own = tokens[begin..<begin + part * (index + 1)]
       let shards = try writeShards(of: own, domain: name, folder: folder, width: tokenWidth)
       domains.append(DomainManifest(name: name, splits: [.train: shards, .heldOut: []]))
     }

@@ -27,17 +27,14 @@ struct BenchLoaderCommand: ParsableCommand {
   @Option(help: "Folders of text to make the corpus from.")
   var text: [String] = ["/usr/include", "/usr/share/doc", "/usr/lib/python3", "/usr/lib"]
 
-  @Option(help: "Where the corpora are written; removed afterwards.")
-  var scratch = NSTemporaryDirectory() + "headrace-bench-\(getpid())"
+  @Option(help: "Where the corpora are written; those that stand there are used again.")
+  var scratch = NSTemporaryDirectory() + "headrace-bench"
+
+  @Option(help: "Only the row of this name.")
+  var only: String?
 
   func run() throws {
-    defer { try? FileManager.default.removeItem(atPath: scratch) }
-    let source = try BenchCorpus(folders: text, tokenLimit: megatokens * 1_000_000)
-    let corpora = try [
-      "5": open(source, "k5", domainCount: 5, width: .uint16),
-      "22": open(source, "k22", domainCount: 22, width: .uint16),
-      "wide": open(source, "k5-wide", domainCount: 5, width: .uint32),
-    ]
+    let corpora = try openCorpora()
     let bytes = corpora["5"]?.domains.reduce(0) { $0 + $1.byteCount(of: .train) } ?? 0
     print("corpus: \(megatokens) M word-level tokens of real text, \(2 * megatokens) MB as UInt16,")
     print(
@@ -50,7 +47,7 @@ struct BenchLoaderCommand: ParsableCommand {
       ("2 decode threads", "5", 2048, 2),
     ]
     var standard = 0.0
-    for shape in shapes {
+    for shape in shapes where only == nil || only == shape.name {
       guard let corpus = corpora[shape.corpus] else { continue }
       let measurement = LoaderMeasurement(
         corpus: corpus, sequenceLength: shape.T, threadCount: shape.threads, rounds: rounds)
@@ -58,17 +55,29 @@ struct BenchLoaderCommand: ParsableCommand {
       print(result.line(name: shape.name))
       if shape.name == "standard" { standard = result.cpuRatio }
     }
-    if let corpus = corpora["5"] {
+    if only == nil, let corpus = corpora["5"] {
       print(try LoaderMeasurement.fullPools(corpus: corpus, rounds: rounds))
     }
     print("native/limit ratio: \(String(format: "%.3f", standard))")
   }
 
-  private func open(_ source: BenchCorpus, _ name: String, domainCount: Int, width: TokenWidth)
-    throws -> Corpus
-  {
-    let folder = scratch + "/" + name
-    try source.write(to: folder, domainCount: domainCount, tokenWidth: width)
-    return try Corpus(at: folder)
+  /// Opens the corpora below the scratch folder, and makes them first if they are not there.
+  private func openCorpora() throws -> [String: Corpus] {
+    let forms: [(key: String, name: String, domainCount: Int, width: TokenWidth)] = [
+      ("5", "k5", 5, .uint16), ("22", "k22", 22, .uint16), ("wide", "k5-wide", 5, .uint32),
+    ]
+    var source: BenchCorpus?
+    var corpora: [String: Corpus] = [:]
+    for form in forms {
+      let folder = "\(scratch)/\(megatokens)-\(form.name)"
+      if !FileManager.default.fileExists(atPath: folder + "/" + CorpusManifest.fileName) {
+        let tokens =
+          try source ?? BenchCorpus(folders: text, tokenLimit: megatokens * 1_000_000)
+        source = tokens
+        try tokens.write(to: folder, domainCount: form.domainCount, tokenWidth: form.width)
+      }
+      corpora[form.key] = try Corpus(at: folder)
+    }
+    return corpora
   }
 }

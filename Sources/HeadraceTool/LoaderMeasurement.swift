@@ -55,7 +55,7 @@ struct LoaderMeasurement {
 
   func run() throws -> Result {
     let loader = try Loader(
-      corpus, policy: .static(.weights(weights)),
+      corpus, policy: .static(.natural),
       batch: BatchConfiguration(rows: rows, sequenceLength: sequenceLength, tokenType: .int64),
       seed: 17, options: options)
     let tokenCount = corpus.domains.reduce(0) { $0 + $1.tokenCount(of: .train) }
@@ -80,16 +80,6 @@ struct LoaderMeasurement {
     options.threadCount = threadCount
     options.unitsPerPool = unitsPerPool
     return options
-  }
-
-  /// Unequal weights: the k-th domain gets k + 1 parts.
-  private var weights: [String: Double] {
-    let count = corpus.domains.count
-    let sum = Double(count * (count + 1) / 2)
-    return Dictionary(
-      uniqueKeysWithValues: corpus.domains.enumerated().map {
-        ($1.name, Double($0 + 1) / sum)
-      })
   }
 
   private func measureLoader(_ loader: Loader, batchCount: Int) throws -> Cost {
@@ -126,7 +116,7 @@ struct LoaderMeasurement {
   private static func pass(over corpus: Corpus, part: Int, of parts: Int, buffer: Int?) throws
     -> Cost
   {
-    let decoder = try FrameDecoder()
+    let decoder = try FrameDecoder(verifiesContent: true)
     let width = corpus.tokenWidth.byteCount
     let frame = UnsafeMutableRawBufferPointer.allocate(
       byteCount: tokensPerFrame * width, alignment: 64)
@@ -143,9 +133,14 @@ struct LoaderMeasurement {
         defer { shardNumber += 1 }
         guard shardNumber % parts == part else { continue }
         let reader = try corpus.openShard(shard, of: .train, domainIndex: domain)
+        let file = try FileReader(path: reader.place.path)
         for (index, entry) in reader.index.frames.enumerated() {
           let tokens = UnsafeMutableRawBufferPointer(rebasing: frame[..<(entry.tokenCount * width)])
-          try reader.decode(frame: index, into: tokens, using: decoder)
+          let compressed = decoder.compressedBuffer(byteCount: entry.byteCount)
+          try file.read(into: compressed, at: entry.byteOffset)
+          if let fault = decoder.decode(UnsafeRawBufferPointer(compressed), into: tokens) {
+            throw reader.damage(index, fault)
+          }
           tokenCount += entry.tokenCount
           if let buffer {
             widen(tokens, count: entry.tokenCount, into: output, capacity: buffer, width: width)

@@ -2,8 +2,9 @@ package import Corpora
 
 /// A permutation of 0..<count that is computed element by element, from a key and a counter.
 ///
-/// A four-round Feistel network permutes the b-bit numbers, b the bit width of count − 1; values that fall outside are permuted again
-/// until they fall inside (cycle walking), which takes fewer than two rounds of it on average.
+/// A four-round Feistel network permutes the b-bit numbers, b the bit width of count − 1 but at least 10; values that fall outside are
+/// permuted again until they fall inside (cycle walking), which takes 2^b / count turns on average: fewer than two, and for small counts 1,024 for all values together.
+/// Halves of fewer than five bits would favor some orders over others.
 ///
 ///     x = (L, R), R the ⌊b/2⌋ low bits
 ///     rounds 0, 2:  L ← L ⊕ F(kᵣ, R)        rounds 1, 3:  R ← R ⊕ F(kᵣ, L)
@@ -34,7 +35,7 @@ package struct KeyedPermutation: Sendable {
   package init(key: StreamKey, epoch: Int, block: Int, count: Int) {
     precondition(count >= 1, "a permutation has at least 1 value, not \(count)")
     self.count = count
-    let bitCount = UInt64(Int.bitWidth - (count - 1).leadingZeroBitCount)
+    let bitCount = UInt64(max(10, Int.bitWidth - (count - 1).leadingZeroBitCount))
     lowBitCount = bitCount / 2
     lowMask = (1 << lowBitCount) - 1
     highMask = (1 << (bitCount - lowBitCount)) - 1

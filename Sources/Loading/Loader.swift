@@ -84,7 +84,7 @@ public final class Loader {
     }
     draw = BatchDraw(identity: plan.identity)
     let store = ShardStore(corpus: corpus, split: options.split)
-    cache = PoolCache(
+    cache = try PoolCache(
       orders: plan.orders, store: store, geometry: plan.geometry, byteBudget: plan.poolByteBudget,
       threadCount: options.threadCount, readTimeoutInSeconds: options.readTimeoutInSeconds)
     do throws(CorpusError) {

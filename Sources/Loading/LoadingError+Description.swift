@@ -19,6 +19,8 @@ extension LoadingError: CustomStringConvertible {
     case .byteBudget(let byteCount, let least):
       "a byte budget of \(byteCount) does not hold one pool and one batch; the least that does is "
         + "\(least)."
+    case .cannotReserve(let byteCount):
+      "the system gives no \(byteCount) bytes of address space for pools. Lower the byte budget."
     case .tokenType(let type, let width):
       "\(type.rawValue) batches cannot hold the corpus's tokens of \(width.byteCount) bytes. Take "
         + "uint32, int32 or int64."

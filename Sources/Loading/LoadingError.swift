@@ -15,6 +15,8 @@ public enum LoadingError: Error {
   case noSequence(domain: String, split: Split, tokenCount: Int, sequenceLength: Int)
   /// The byte budget does not hold one pool and one batch.
   case byteBudget(byteCount: Int, least: Int)
+  /// The system has no room for the pools.
+  case cannotReserve(byteCount: Int)
   /// The token type of the batches cannot hold the corpus's tokens.
   case tokenType(TokenType, width: TokenWidth)
   /// The batch does not divide into micro-batches, or has fewer of them than it must.

@@ -13,6 +13,7 @@ final class PoolCache: @unchecked Sendable {
   let orders: [DomainOrder]
 
   private let store: ShardStore
+  private let arena: PoolArena
   private let slotLimit: Int
   private let readTimeoutInSeconds: Int
   private let monitor = Monitor()
@@ -42,12 +43,18 @@ final class PoolCache: @unchecked Sendable {
   init(
     orders: [DomainOrder], store: ShardStore, geometry: PoolGeometry, byteBudget: Int,
     threadCount: Int, readTimeoutInSeconds: Int
-  ) {
+  ) throws(LoadingError) {
     self.orders = orders
     self.store = store
     self.geometry = geometry
     self.readTimeoutInSeconds = readTimeoutInSeconds
-    slotLimit = max(1, byteBudget / geometry.poolByteCount)
+    // A pool that is read and one that is decoded ahead, for each domain; more would never be used.
+    let useful = orders.count * (threadCount > 0 ? 2 : 1) + threadCount
+    slotLimit = min(useful, max(1, byteBudget / geometry.poolByteCount))
+    guard
+      let arena = PoolArena(slotCount: slotLimit, slotByteCount: geometry.tokenByteCount)
+    else { throw .cannotReserve(byteCount: slotLimit * geometry.tokenByteCount) }
+    self.arena = arena
     domains = Array(repeating: DomainPools(), count: orders.count)
     freeSlots.reserveCapacity(min(slotLimit, 2 * orders.count))
     for _ in 0..<threadCount where startThread({ [self] in self.decodeAhead() }) {
@@ -194,7 +201,7 @@ final class PoolCache: @unchecked Sendable {
     if let slot = freeSlots.popLast() { return slot }
     guard slotCount < slotLimit else { return nil }
     slotCount += 1
-    return PoolSlot(geometry: geometry)
+    return PoolSlot(geometry: geometry, arena: arena, index: slotCount - 1)
   }
 
   /// Returns a slot for the pool that the caller needs now, taking the one that is needed last if it must.

@@ -13,9 +13,12 @@ struct PoolGeometry: Sendable, Equatable {
   /// How many bytes a token takes.
   let tokenWidth: TokenWidth
 
+  /// The bytes that the tokens of one pool take.
+  var tokenByteCount: Int { unitsPerPool * unitStride * tokenWidth.byteCount }
+
   /// The bytes that one pool takes.
   var poolByteCount: Int {
-    unitsPerPool * unitStride * tokenWidth.byteCount
+    tokenByteCount
       + unitsPerPool * sequencesPerUnit * MemoryLayout<UInt32>.stride
   }
 
@@ -44,6 +47,8 @@ final class PoolSlot {
   }
 
   let geometry: PoolGeometry
+  /// What ``memory`` is part of, and is kept alive by.
+  private let arena: PoolArena
   /// The tokens of all units.
   let memory: UnsafeMutableRawBufferPointer
   /// Where each row begins in ``memory``, in tokens, in the order in which rows are read.
@@ -59,17 +64,17 @@ final class PoolSlot {
   var readyCount = 0
   var decodingCount = 0
 
-  init(geometry: PoolGeometry) {
+  /// Creates the slot that is the `index`-th of `arena`.
+  init(geometry: PoolGeometry, arena: PoolArena, index: Int) {
     self.geometry = geometry
-    let tokenBytes = geometry.unitsPerPool * geometry.unitStride * geometry.tokenWidth.byteCount
-    memory = .allocate(byteCount: tokenBytes, alignment: 64)
+    self.arena = arena
+    memory = arena.memory(ofSlot: index)
     rowOffsets = .allocate(capacity: geometry.unitsPerPool * geometry.sequencesPerUnit)
     units = Array(repeating: 0, count: geometry.unitsPerPool)
     states = Array(repeating: .empty, count: geometry.unitsPerPool)
   }
 
   deinit {
-    memory.deallocate()
     rowOffsets.deallocate()
   }
 

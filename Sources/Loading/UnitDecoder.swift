@@ -9,7 +9,7 @@ final class UnitDecoder {
   private var shortFrame = UnsafeMutableRawBufferPointer(start: nil, count: 0)
 
   init(store: ShardStore, tokenWidth: TokenWidth) throws(CorpusError) {
-    frameDecoder = try FrameDecoder()
+    frameDecoder = try FrameDecoder(verifiesContent: false)
     self.store = store
     self.tokenWidth = tokenWidth
   }
