@@ -52,6 +52,13 @@ extension CorpusError: CustomStringConvertible {
         + "again; `headrace verify` lists every damaged frame."
     case .compressionFailed(let code):
       "libzstd failed with code \(code). The machine may be out of memory."
+    case .document(let fault, let place):
+      "\(place): \(fault). Mend the file, or pack with `--on-bad-document skip`, which counts such "
+        + "documents and leaves them out."
+    case .textFrame(let fault, let path, let frame, let byteOffset):
+      "\(path): zstd frame \(frame) is damaged near byte \(byteOffset) of the file: \(fault). "
+        + "Copy or make the file again."
+    case .packing(let fault): fault.description
     }
   }
 

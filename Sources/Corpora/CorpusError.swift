@@ -34,6 +34,12 @@ public enum CorpusError: Error {
   case frameDamaged(ShardPlace, frame: Int, byteOffset: Int, FrameFault)
   /// libzstd refused to make a context or to compress; `code` is its error code.
   case compressionFailed(code: Int)
+  /// A document's text is not what it must be.
+  case document(DocumentFault, at: TextPlace)
+  /// A compressed text file is damaged; `byteOffset` is how far the compressed file was read.
+  case textFrame(TextFrameFault, path: String, frame: Int, byteOffset: Int)
+  /// Packing was asked for what cannot be done, or met what it must not pass over.
+  case packing(PackingFault)
 }
 
 /// Which shard an error speaks of.

@@ -7,5 +7,5 @@ struct HeadraceCommand: ParsableCommand {
     abstract:
       "Streams zstd-compressed token corpora to a trainer, mixed by weights that may change at every step.",
     version: "0.1.0",
-    subcommands: [BenchCommand.self])
+    subcommands: [PackCommand.self, BenchCommand.self])
 }

@@ -1,0 +1,88 @@
+#if canImport(FoundationEssentials)
+  internal import FoundationEssentials
+#else
+  internal import Foundation
+#endif
+
+extension PackPlan {
+  /// Reads a plan; what it leaves out has its default, and what no plan has is refused.
+  public init(from decoder: any Decoder) throws {
+    try refuseUnknownKeys(decoder, known: CodingKeys.allCases.map(\.rawValue))
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(domains: try values.decode([PackDomain].self, forKey: .domains))
+    name = try values.decodeIfPresent(String.self, forKey: .name)
+    tokenizer = try values.decodeIfPresent(String.self, forKey: .tokenizer) ?? tokenizer
+    heldOutFraction =
+      try values.decodeIfPresent(Double.self, forKey: .heldOutFraction) ?? heldOutFraction
+    seed = try values.decodeIfPresent(UInt64.self, forKey: .seed) ?? seed
+    level = try values.decodeIfPresent(Int.self, forKey: .level) ?? level
+    shufflesDocuments =
+      try values.decodeIfPresent(Bool.self, forKey: .shufflesDocuments) ?? shufflesDocuments
+    shardTokenCount =
+      try values.decodeIfPresent(Int.self, forKey: .shardTokenCount) ?? shardTokenCount
+    tokenWidth = try values.decodeIfPresent(TokenWidth.self, forKey: .tokenWidth)
+    onBadDocument =
+      try values.decodeIfPresent(BadDocumentRule.self, forKey: .onBadDocument) ?? onBadDocument
+    maximumDocumentByteCount =
+      try values.decodeIfPresent(Int.self, forKey: .maximumDocumentByteCount)
+      ?? maximumDocumentByteCount
+  }
+
+  /// The plan as JSON text with every option written out.
+  public var json: String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    // Encoding fails for numbers that are not finite only, and such a plan does not pass its check.
+    guard let data = try? encoder.encode(self) else { return "{}" }
+    return String(decoding: data, as: UTF8.self)
+  }
+
+  /// Reads the plan in the file at `path`.
+  ///
+  /// - Parameter path: a JSON file of at most 64 MiB.
+  /// - Throws: ``CorpusError/malformedJSON(path:underlying:)`` where the file is not a plan.
+  public init(contentsOf path: String) throws(CorpusError) {
+    let bytes = try FileReader.contents(of: path, limit: 64 << 20)
+    do {
+      self = try JSONDecoder().decode(PackPlan.self, from: Data(bytes))
+    } catch let error as UnknownKey {
+      throw .packing(.unknownKey(path: path, key: error.key, known: error.known))
+    } catch {
+      throw .malformedJSON(path: path, underlying: error)
+    }
+  }
+}
+
+extension PackDomain {
+  /// Reads a domain; what it leaves out has its default, and what no domain has is refused.
+  public init(from decoder: any Decoder) throws {
+    try refuseUnknownKeys(decoder, known: CodingKeys.allCases.map(\.rawValue))
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(
+      name: try values.decode(String.self, forKey: .name),
+      inputs: try values.decode([String].self, forKey: .inputs),
+      include: try values.decodeIfPresent([String].self, forKey: .include) ?? [],
+      textField: try values.decodeIfPresent(String.self, forKey: .textField) ?? "text")
+  }
+}
+
+/// A key that was found where none of that name belongs.
+private struct UnknownKey: Error {
+  let key: String
+  let known: [String]
+}
+
+/// A key of any name.
+private struct AnyKey: CodingKey {
+  let stringValue: String
+  let intValue: Int? = nil
+  init(stringValue: String) { self.stringValue = stringValue }
+  init?(intValue: Int) { nil }
+}
+
+/// A misspelled option would otherwise be an option left out.
+private func refuseUnknownKeys(_ decoder: any Decoder, known: [String]) throws {
+  let keys = try decoder.container(keyedBy: AnyKey.self).allKeys.map(\.stringValue).sorted()
+  guard let unknown = keys.first(where: { !known.contains($0) }) else { return }
+  throw UnknownKey(key: unknown, known: known)
+}
