@@ -11,8 +11,10 @@ struct BenchLoaderCommand: ParsableCommand {
     commandName: "loader",
     abstract: "Times batches out of native shards beside the limit of this machine.",
     discussion: """
-      The limit is one thread that reads each frame, decodes it whole with its checksum verified and widens it into one reused buffer, in file order. Ratios are medians over
-      rounds that alternate between the two; absolute figures move with the machine.
+      The limit is one thread that reads each frame, decodes it whole with its checksum verified
+      and widens it into one reused buffer, in file order. Beside one decode thread the wall clock
+      is compared with libzstd's decode alone, beside two with two limits at once. Ratios are
+      medians over rounds that alternate; absolute figures move with the machine.
 
       EXAMPLE
         headrace bench loader --rounds 9
