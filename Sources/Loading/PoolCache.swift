@@ -108,7 +108,9 @@ final class PoolCache: @unchecked Sendable {
   /// have to be decoded.
   ///
   /// - Returns: The slot, and the domain that lost its current pool to it, if one did.
-  func pool(_ pool: DomainOrder.Pool, of domain: Int) -> (slot: PoolSlot, evicted: Int?) {
+  func pool(_ pool: DomainOrder.Pool, of domain: Int) throws(LoadingError) -> (
+    slot: PoolSlot, evicted: Int?
+  ) {
     monitor.lock()
     defer {
       wakeThreads()
@@ -127,7 +129,7 @@ final class PoolCache: @unchecked Sendable {
       }
       release(next)
     }
-    let (slot, evicted) = slotForCaller()
+    let (slot, evicted) = try slotForCaller(of: domain)
     slot.assign(domain: domain, pool: pool, order: orders[domain])
     domains[domain].current = slot
     return (slot, evicted)
@@ -141,6 +143,7 @@ final class PoolCache: @unchecked Sendable {
     throws(LoadingError) -> Bool
   {
     monitor.lock()
+    var deadline: Deadline?
     while true {
       switch slot.states[rank] {
       case .ready:
@@ -155,21 +158,30 @@ final class PoolCache: @unchecked Sendable {
       case .empty:
         decodeUnlocked(rank: rank, of: slot, using: decoder)
       case .decoding:
-        isCallerWaiting = true
-        let inTime = monitor.wait(until: Deadline(inSeconds: readTimeoutInSeconds))
-        isCallerWaiting = false
-        if !inTime, case .decoding = slot.states[rank] {
-          let (unit, domain) = (slot.units[rank], slot.domain)
+        let limit = deadline ?? Deadline(inSeconds: readTimeoutInSeconds)
+        deadline = limit
+        if !waitForThreads(until: limit), case .decoding = slot.states[rank] {
+          let error = timeout(ofUnit: slot.units[rank], domain: slot.domain)
           monitor.unlock()
-          let (place, frame) = store.place(
-            ofUnit: unit, domain: domain, layout: orders[domain].layout)
-          throw .readTimedOut(place, frame: frame, timeoutInSeconds: readTimeoutInSeconds)
+          throw error
         }
       }
     }
   }
 
   // MARK: With the lock held
+
+  /// Waits until a thread has decoded something; false if none has by `deadline`.
+  private func waitForThreads(until deadline: Deadline) -> Bool {
+    isCallerWaiting = true
+    defer { isCallerWaiting = false }
+    return monitor.wait(until: deadline)
+  }
+
+  private func timeout(ofUnit unit: Int, domain: Int) -> LoadingError {
+    let (place, frame) = store.place(ofUnit: unit, domain: domain, layout: orders[domain].layout)
+    return .readTimedOut(place, frame: frame, timeoutInSeconds: readTimeoutInSeconds)
+  }
 
   /// Decodes the unit at `rank` of `slot`; the lock is open meanwhile.
   private func decodeUnlocked(rank: Int, of slot: PoolSlot, using decoder: UnitDecoder) {
@@ -220,16 +232,17 @@ final class PoolCache: @unchecked Sendable {
 
   /// Returns a slot for the pool that the caller needs now, taking the one that is needed last if
   /// it must.
-  private func slotForCaller() -> (slot: PoolSlot, evicted: Int?) {
+  private func slotForCaller(of domain: Int) throws(LoadingError) -> (
+    slot: PoolSlot, evicted: Int?
+  ) {
+    let deadline = Deadline(inSeconds: readTimeoutInSeconds)
     while true {
       if let slot = unusedSlot() { return (slot, nil) }
       if let victim = latest(neededAfter: -1, sparesPinned: false) {
         return (evict(victim), victim.isNext ? nil : victim.domain)
       }
       // Every slot is being written to; the threads need nothing of ours to finish.
-      isCallerWaiting = true
-      monitor.wait()
-      isCallerWaiting = false
+      guard waitForThreads(until: deadline) else { throw timeout(ofUnit: 0, domain: domain) }
     }
   }
 
