@@ -24,7 +24,8 @@
  */
 enum { COLUMN_BLOCK = 512, HEIGHT_MAXIMUM = 12, WIDTH_MAXIMUM = 32 };
 
-/* Up to how many panels of columns A is read in place, and up to how many rows B is. Measured on heads of 32 and 64 columns. */
+/* Up to how many panels of columns A is read in place, and up to how many rows B of so few panels is.
+ * Measured on attention heads of 32 and 64 columns. */
 enum { PANELS_WITHOUT_PACKING = 2, ROWS_WITHOUT_PACKING = 64 };
 
 /* A stride of a whole page maps the same place of every row to one set of the first-level cache, so that rows evict each other. */
@@ -174,9 +175,10 @@ HEADRACE_INLINE void multiply(
           .depth = least(depth_block, p->depth - term), .height = height, .width = width,
           .b_panels = workspace, .a_panel = workspace + HEADRACE_DEPTH_BLOCK * COLUMN_BLOCK,
       };
-      k.reads_a_in_place = k.columns <= PANELS_WITHOUT_PACKING * width && p->a_stride % PAGE_FLOATS != 0;
-      k.reads_b_in_place = p->form != HEADRACE_PRODUCT_TRANSPOSED_B && row_end - row_begin <= ROWS_WITHOUT_PACKING &&
-                           p->b_stride % PAGE_FLOATS != 0;
+      int is_narrow = k.columns <= PANELS_WITHOUT_PACKING * width;
+      k.reads_a_in_place = is_narrow && p->a_stride % PAGE_FLOATS != 0;
+      k.reads_b_in_place = is_narrow && p->form != HEADRACE_PRODUCT_TRANSPOSED_B &&
+                           row_end - row_begin <= ROWS_WITHOUT_PACKING && p->b_stride % PAGE_FLOATS != 0;
       multiply_block(&k, row_begin, row_end, tiles);
     }
   }
