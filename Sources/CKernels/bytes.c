@@ -19,9 +19,10 @@ enum { CACHE_LINE_BYTES = 64 };
     enum { BLOCK = CACHE_LINE_BYTES / sizeof(FROM) };                                                            \
     size_t position = 0;                                                                                         \
     for (; position + BLOCK <= count; position += BLOCK) {                                                       \
-      if (upcoming) __builtin_prefetch(upcoming + position, 0, 2);                                               \
+      if (upcoming) __builtin_prefetch(upcoming + position, 0, 3);                                               \
       for (size_t i = 0; i < BLOCK; i++) destination[position + i] = (TO)source[position + i];                   \
     }                                                                                                            \
+    if (upcoming && position < count) __builtin_prefetch(upcoming + position, 0, 3);                             \
     for (; position < count; position++) destination[position] = (TO)source[position];                           \
   }
 

@@ -32,7 +32,8 @@ final class PoolCache: @unchecked Sendable {
     var isPinned = false
   }
 
-  private var domains: [DomainPools]
+  /// By domain; a buffer, since every access to an array of a class would be checked for exclusivity.
+  private let domains: UnsafeMutableBufferPointer<DomainPools>
   private var freeSlots: [PoolSlot] = []
   private var slotCount = 0
   private var threadCount = 0
@@ -55,11 +56,17 @@ final class PoolCache: @unchecked Sendable {
       let arena = PoolArena(slotCount: slotLimit, slotByteCount: geometry.tokenByteCount)
     else { throw .cannotReserve(byteCount: slotLimit * geometry.tokenByteCount) }
     self.arena = arena
-    domains = Array(repeating: DomainPools(), count: orders.count)
+    domains = .allocate(capacity: orders.count)
+    domains.initialize(repeating: DomainPools())
     freeSlots.reserveCapacity(min(slotLimit, 2 * orders.count))
     for _ in 0..<threadCount where startThread({ [self] in self.decodeAhead() }) {
       self.threadCount += 1
     }
+  }
+
+  deinit {
+    domains.deinitialize()
+    domains.deallocate()
   }
 
   /// Lets the threads end; a thread that is in the middle of a read ends when that comes back.
