@@ -85,8 +85,7 @@ struct BenchKernelsCommand: ParsableCommand {
     var ours: [Double] = []
     var theirs: [Double] = []
     for _ in 0...rounds {
-      // OpenBLAS's threads wait for more work in a busy loop, on the cores that ours need, and go to
-      // sleep after some milliseconds.
+      // Until OpenBLAS's threads have gone to sleep.
       if library != nil, context.team.threadCount > 1 { usleep(60_000) }
       context.multiply(shape.form, a, b, into: c)
       ours.append(
