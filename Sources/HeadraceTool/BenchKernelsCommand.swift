@@ -16,8 +16,8 @@ struct BenchKernelsCommand: ParsableCommand {
     commandName: "kernels",
     abstract: "Times the model's matrix products beside OpenBLAS, and a training step.",
     discussion: """
-      Both libraries multiply the same matrices in turn, in this process; each number is the median \
-      of the rounds. OpenBLAS is opened only if it is installed.
+      Both libraries multiply the same matrices in turn, in this process; each number is the
+      median of the rounds. OpenBLAS is opened only if it is installed.
 
       Example: headrace bench kernels --rounds 21 --threads 1 --threads 2
       """)
