@@ -39,7 +39,8 @@ final class PoolCache: @unchecked Sendable {
   /// exclusivity.
   private let domains: UnsafeMutableBufferPointer<DomainPools>
   private var freeSlots: [PoolSlot] = []
-  private var slotCount = 0
+  /// Every slot that was made so far.
+  private var slots: [PoolSlot] = []
   private var threadCount = 0
   private var idleThreadCount = 0
   private var isCallerWaiting = false
@@ -108,7 +109,9 @@ final class PoolCache: @unchecked Sendable {
   /// have to be decoded.
   ///
   /// - Returns: The slot, and the domain that lost its current pool to it, if one did.
-  func pool(_ pool: DomainOrder.Pool, of domain: Int) -> (slot: PoolSlot, evicted: Int?) {
+  func pool(_ pool: DomainOrder.Pool, of domain: Int) throws(LoadingError)
+    -> (slot: PoolSlot, evicted: Int?)
+  {
     monitor.lock()
     defer {
       wakeThreads()
@@ -127,7 +130,7 @@ final class PoolCache: @unchecked Sendable {
       }
       release(next)
     }
-    let (slot, evicted) = slotForCaller()
+    let (slot, evicted) = try slotForCaller()
     slot.assign(domain: domain, pool: pool, order: orders[domain])
     domains[domain].current = slot
     return (slot, evicted)
@@ -140,6 +143,7 @@ final class PoolCache: @unchecked Sendable {
   func waitForUnit(_ rank: Int, of slot: PoolSlot, using decoder: UnitDecoder)
     throws(LoadingError) -> Bool
   {
+    var hasTried = false
     monitor.lock()
     while true {
       switch slot.states[rank] {
@@ -147,23 +151,20 @@ final class PoolCache: @unchecked Sendable {
         let isComplete = slot.isComplete
         monitor.unlock()
         return isComplete
-      case .failed(let error):
-        // The next call tries again: the fault may have been a passing one.
-        slot.states[rank] = .empty
+      case .failed(let error) where hasTried:
         monitor.unlock()
         throw .corpus(error)
-      case .empty:
+      case .failed, .empty:
+        // What failed in a thread, or in an earlier call, may have passed or been mended since.
+        hasTried = true
         decodeUnlocked(rank: rank, of: slot, using: decoder)
       case .decoding:
         isCallerWaiting = true
         let inTime = monitor.wait(until: Deadline(inSeconds: readTimeoutInSeconds))
         isCallerWaiting = false
         if !inTime, case .decoding = slot.states[rank] {
-          let (unit, domain) = (slot.units[rank], slot.domain)
-          monitor.unlock()
-          let (place, frame) = store.place(
-            ofUnit: unit, domain: domain, layout: orders[domain].layout)
-          throw .readTimedOut(place, frame: frame, timeoutInSeconds: readTimeoutInSeconds)
+          defer { monitor.unlock() }
+          throw timeout(ofUnit: rank, of: slot)
         }
       }
     }
@@ -199,6 +200,13 @@ final class PoolCache: @unchecked Sendable {
     if idleThreadCount > 0 { monitor.broadcast() }
   }
 
+  /// Names a unit whose read does not come back.
+  private func timeout(ofUnit rank: Int, of slot: PoolSlot) -> LoadingError {
+    let (place, frame) = store.place(
+      ofUnit: slot.units[rank], domain: slot.domain, layout: orders[slot.domain].layout)
+    return .readTimedOut(place, frame: frame, timeoutInSeconds: readTimeoutInSeconds)
+  }
+
   /// Gives a slot back. One that a thread still writes into is given back by that thread.
   private func release(_ slot: PoolSlot) {
     if slot.decodingCount == 0 { freeSlots.append(slot) }
@@ -213,14 +221,15 @@ final class PoolCache: @unchecked Sendable {
   /// Returns a slot without taking one from anybody, or nil if the budget is used up.
   private func unusedSlot() -> PoolSlot? {
     if let slot = freeSlots.popLast() { return slot }
-    guard slotCount < slotLimit else { return nil }
-    slotCount += 1
-    return PoolSlot(geometry: geometry, arena: arena, index: slotCount - 1)
+    guard slots.count < slotLimit else { return nil }
+    let slot = PoolSlot(geometry: geometry, arena: arena, index: slots.count)
+    slots.append(slot)
+    return slot
   }
 
   /// Returns a slot for the pool that the caller needs now, taking the one that is needed last if
   /// it must.
-  private func slotForCaller() -> (slot: PoolSlot, evicted: Int?) {
+  private func slotForCaller() throws(LoadingError) -> (slot: PoolSlot, evicted: Int?) {
     while true {
       if let slot = unusedSlot() { return (slot, nil) }
       if let victim = latest(neededAfter: -1, sparesPinned: false) {
@@ -228,9 +237,20 @@ final class PoolCache: @unchecked Sendable {
       }
       // Every slot is being written to; the threads need nothing of ours to finish.
       isCallerWaiting = true
-      monitor.wait()
+      let inTime = monitor.wait(until: Deadline(inSeconds: readTimeoutInSeconds))
       isCallerWaiting = false
+      if !inTime, let (slot, rank) = unitInDecoding() { throw timeout(ofUnit: rank, of: slot) }
     }
+  }
+
+  /// Returns a unit that a thread is decoding.
+  private func unitInDecoding() -> (PoolSlot, rank: Int)? {
+    for slot in slots {
+      for rank in 0..<slot.unitCount {
+        if case .decoding = slot.states[rank] { return (slot, rank) }
+      }
+    }
+    return nil
   }
 
   /// A pool that may make room for another.

@@ -89,7 +89,7 @@ final class PoolReader {
     for row in request.domainOfRow.indices {
       let domain = Int(request.domainOfRow[row])
       if seats[domain].slot == nil || seats[domain].nextRow == seats[domain].rowCount {
-        seat(domain)
+        try seat(domain)
       }
       if !seats[domain].isComplete { try waitForRow(of: domain) }
       let seat = seats[domain]
@@ -107,9 +107,9 @@ final class PoolReader {
   }
 
   /// Gives a domain the pool in which its position lies.
-  private func seat(_ domain: Int) {
+  private func seat(_ domain: Int) throws(LoadingError) {
     let (pool, row) = cache.orders[domain].place(of: seats[domain].position)
-    let (slot, evicted) = cache.pool(pool, of: domain)
+    let (slot, evicted) = try cache.pool(pool, of: domain)
     if let evicted { seats[evicted].slot = nil }
     seats[domain].slot = Unmanaged.passUnretained(slot)
     seats[domain].memory = UnsafeRawPointer(slot.memory.baseAddress)
