@@ -24,7 +24,8 @@ struct HeadraceCommand: ParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      PackCommand.self, BenchCommand.self,
+      PackCommand.self, InspectCommand.self, VerifyCommand.self, ExplainCommand.self,
+      BenchCommand.self,
     ])
 
   /// Runs the command that the arguments ask for; the one place that turns errors into exit codes.
