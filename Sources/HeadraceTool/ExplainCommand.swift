@@ -16,8 +16,9 @@ struct ExplainCommand: ParsableCommand {
       EXAMPLES
         headrace explain corpora/web --rows 32 --sequence-length 512
         headrace explain corpora/web --mixture code=0.7,prose=0.3 --steps 1000
-        headrace explain corpora/web --mixture uniform --epoch-cap prose=2 --tokens 100000000
-        headrace explain corpora/web --option exponent=0.5 --byte-budget 64MiB --json
+        headrace explain corpora/web --mixture uniform --epoch-cap prose=2
+        headrace explain corpora/web --option exponent=0.5 --tokens 100000000
+        headrace explain corpora/web --byte-budget 64MiB --threads 2 --json
       """)
 
   @Argument(help: "The corpus's folder.")

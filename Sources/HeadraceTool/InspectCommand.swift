@@ -20,7 +20,7 @@ struct InspectCommand: ParsableCommand {
       EXAMPLES
         headrace inspect corpora/web
         headrace inspect corpora/web/code/train-00000.tokens.zst --frames
-        headrace inspect corpora/web/code/train-00000.tokens.zst --frame 3 --tokens 200
+        headrace inspect train-00000.tokens.zst --frame 3 --tokens 200
         headrace inspect runs/first/ledger.jsonl --json
       """)
 

@@ -12,8 +12,8 @@ struct InspectedLedger: Encodable, CustomStringConvertible {
     /// The mean of the weights that were drawn by, by rows.
     let effectiveShare: Double
     let drawnShare: Double
-    /// The largest distance, after any step, of the rows drawn from those that the effective mixture
-    /// gives.
+    /// The largest distance, between any two steps, of the rows drawn from those that the effective
+    /// mixture gives.
     let maximumDeviationInRows: Double
   }
 
@@ -34,7 +34,8 @@ struct InspectedLedger: Encodable, CustomStringConvertible {
   init(path: String) throws {
     let ledger = try Ledger(at: path)
     let lines = ledger.lines
-    identity = ledger.header.identity
+    let identity = ledger.header.identity
+    self.identity = identity
     self.path = path
     stepCount = lines.count
     firstStep = lines.first?.step
@@ -48,18 +49,22 @@ struct InspectedLedger: Encodable, CustomStringConvertible {
     lastReason = lines.last?.reason
     let count = identity.domains.count
     for (index, line) in lines.enumerated()
-    where line.asked.count != count || line.effective.count != count || line.drawn.count != count {
+    where [line.asked.count, line.effective.count, line.drawn.count, line.credits.count]
+      .contains(where: { $0 != count })
+    {
       throw LoadingError.ledgerDamaged(
         path: path, line: index + 2, reason: "it is not about \(count) domains")
     }
     domains = identity.domains.enumerated().map { index, domain in
-      Self.domain(domain, index: index, lines: lines, rowTotal: rowTotal)
+      Self.domain(domain, index: index, lines: lines, rowTotal: rowTotal, identity: identity)
     }
   }
 
   private static func domain(
-    _ domain: LoaderIdentity.Domain, index: Int, lines: [LedgerLine], rowTotal: Int
+    _ domain: LoaderIdentity.Domain, index: Int, lines: [LedgerLine], rowTotal: Int,
+    identity: LoaderIdentity
   ) -> Domain {
+    let drawRows = Int128(identity.grouping?.microBatchRows ?? 1)
     // In parts of 2^48 rows, exact: 2^48 parts times 2^53 rows fit an Int128.
     var (asked, effective, deviation) = (Int128(0), Int128(0), Int128(0))
     var drawn = 0
@@ -67,7 +72,13 @@ struct InspectedLedger: Encodable, CustomStringConvertible {
       asked += Int128(line.rows) * Int128(line.asked[index])
       effective += Int128(line.rows) * Int128(line.effective[index])
       drawn += line.drawn[index]
-      deviation = max(deviation, abs(Int128(drawn) * Int128(Mixture.one) - effective))
+      // A credit is what is owed exactly, also where a cap was reached in the middle of a batch; a
+      // multinomial draw has none.
+      let owed =
+        identity.draw == .credits
+        ? drawRows * Int128(line.credits[index])
+        : effective - Int128(drawn) * Int128(Mixture.one)
+      deviation = max(deviation, abs(owed))
     }
     let all = Double(max(1, rowTotal)) * Double(Mixture.one)
     return Domain(

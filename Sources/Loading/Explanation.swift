@@ -4,9 +4,9 @@ public import Mixing
 /// What a run will be, found out before it: rows, tokens and epochs of each domain, where caps are
 /// reached, what is never read, and memory.
 ///
-/// The rows are not estimated: every batch is drawn by the loader's own rule from the policy's first
-/// mixture, without reading a token. They are what the run will draw if the policy leaves its mixture
-/// alone; for a policy that reads feedback they are where it begins.
+/// The rows are not estimated: every batch is drawn by the loader's own rule from the policy's
+/// first mixture, without reading a token. They are what the run will draw if the policy leaves its
+/// mixture alone; for a policy that reads feedback they are where it begins.
 public struct Explanation: Sendable, Equatable {
   /// How far a run goes.
   public enum Length: Sendable, Equatable {
@@ -34,7 +34,9 @@ public struct Explanation: Sendable, Equatable {
     public let sequenceCount: Int
     /// The rows after which it is exhausted; nil if it is repeated for ever.
     public let rowLimit: Int?
-    /// The step in which it becomes exhausted; nil if it does not. From the next row on the other
+    /// The step in which it becomes exhausted; nil if it does not.
+    ///
+    /// From the next row on the other
     /// domains share its weight in proportion to theirs.
     public let exhaustedAtStep: Int?
     /// The tokens of its split.
@@ -91,8 +93,8 @@ public struct Explanation: Sendable, Equatable {
 
   /// The most rows × domains that are drawn to explain a run: some seconds of work.
   ///
-  /// With five domains that is 10^9 rows, 2 × 10^12 tokens of sequences of 2048.
-  static let drawLimit = 5_000_000_000
+  /// With five domains that is 4 × 10^8 rows, 8 × 10^11 tokens in sequences of 2048.
+  static let drawLimit = 2_000_000_000
 
   /// Explains a run.
   ///
