@@ -16,8 +16,8 @@ struct BenchKernelsCommand: ParsableCommand {
     commandName: "kernels",
     abstract: "Times the model's matrix products beside OpenBLAS, and a training step.",
     discussion: """
-      Both libraries multiply the same matrices in turn, in this process; each number is the median \
-      of the rounds. OpenBLAS is opened only if it is installed.
+      Both libraries multiply the same matrices in turn, in this process; each number is the
+      median of the rounds. OpenBLAS is opened only if it is installed.
 
       Example: headrace bench kernels --rounds 21 --threads 1 --threads 2
       """)
@@ -85,8 +85,7 @@ struct BenchKernelsCommand: ParsableCommand {
     var ours: [Double] = []
     var theirs: [Double] = []
     for _ in 0...rounds {
-      // OpenBLAS's threads wait for more work in a busy loop, on the cores that ours need, and go to
-      // sleep after some milliseconds.
+      // Until OpenBLAS's threads have gone to sleep.
       if library != nil, context.team.threadCount > 1 { usleep(60_000) }
       context.multiply(shape.form, a, b, into: c)
       ours.append(

@@ -28,6 +28,9 @@ struct OpenBLAS {
 
   /// Opens the library, or answers nil when it is not installed.
   init?() {
+    // Its threads wait for more work in a busy loop of up to 2^26 cycles, on the cores that ours
+    // need. 2^22 keeps them awake within a round of products and lets them sleep between rounds.
+    setenv("OPENBLAS_THREAD_TIMEOUT", "22", 0)
     guard let library = dlopen(Self.libraryName, RTLD_NOW),
       let product = dlsym(library, "cblas_sgemm"),
       let setThreadCount = dlsym(library, "openblas_set_num_threads")

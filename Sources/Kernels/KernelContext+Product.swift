@@ -28,7 +28,7 @@ extension KernelContext {
     let work = max(c.columnCount * Int(product.depth), 1)
     withExtendedLifetime((a, b, c)) {
       withUnsafePointer(to: &product) { product in
-        // The pointee is constant while the loop runs, and the loop ends before it goes away.
+        // Sound: the pointee is constant while the loop runs, which ends before it goes away.
         nonisolated(unsafe) let product = product
         team.run(count: c.rowCount, minimumPerThread: max(1, (1 << 22) / work)) { thread, range in
           headrace_matrix_product(
@@ -40,7 +40,8 @@ extension KernelContext {
 
   /// The product of two matrices on the calling thread, which is `thread` of a loop of the team.
   ///
-  /// - Precondition: the shapes fit, and C shares no elements with A, B or what other threads write.
+  /// - Precondition: the shapes fit, and C shares no elements with A, B or what other threads
+  ///   write.
   package func multiply(
     _ form: ProductForm, _ a: Matrix, _ b: Matrix, into c: Matrix, accumulates: Bool = false,
     onThread thread: Int

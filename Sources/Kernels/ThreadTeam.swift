@@ -150,6 +150,7 @@ private struct Board {
 }
 
 private final class WorkerArgument {
+  // The team's; it outlives every worker.
   let board: UnsafeMutablePointer<Board>
   let thread: Int
 

@@ -41,7 +41,8 @@ public final class Loader {
   private let draw: BatchDraw
   private var ledger: LedgerWriter?
   private var policy: any MixturePolicy
-  /// What ``policy`` says now; made anew when the policy changes, so that a batch only refers to it.
+  /// What ``policy`` says now; made anew when the policy changes, so that a batch only refers to
+  /// it.
   private var moment: PolicyMoment
   /// The batches' memory. One that only this list refers to is free.
   private var storages: [BatchStorage] = []

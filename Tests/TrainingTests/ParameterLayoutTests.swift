@@ -32,7 +32,8 @@ import Training
         continue
       }
       let square = values.reduce(0) { $0 + $1 * $1 } / Double(values.count)
-      // The relative standard error of a variance is sqrt(2 / n), n at least 2,304: 0.03. Six of it.
+      // The relative standard error of a variance is sqrt(2 / n), n at least 2,304: 0.03. Six of
+      // it.
       #expect(abs(square / (deviation * deviation) - 1) < 0.18)
     }
   }

@@ -1,7 +1,7 @@
 /* A word that one thread changes and another waits for, for some microseconds, before it goes to sleep.
  *
- * A thread that sleeps between two short loops is woken late, and often on the core of the thread that woke it. Waiting a little while
- * keeps it on a core of its own. Who needs certainty asks again under the lock that guards the word.
+ * A thread that sleeps between two short loops is woken late, and often on the core of the thread that woke it. Waiting
+ * a little while keeps it on a core of its own. Who needs certainty asks again under the lock that guards the word.
  */
 #ifndef HEADRACE_SPIN_H
 #define HEADRACE_SPIN_H
