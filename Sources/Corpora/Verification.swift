@@ -4,16 +4,18 @@ internal import Synchronization
 ///
 /// What is checked, of each shard of the domains and splits that are asked for:
 ///
-/// 1. The file opens, and its size, index checksum, token width, token and document counts are those of
+/// 1. The file opens, and its size, index checksum, token width, token and document counts are
+///   those of
 ///    the manifest; the index and the seek table are sound and agree.
 /// 2. Each frame's compressed bytes have the hash of the index.
-/// 3. Each frame decodes to exactly its recorded size, and libzstd finds its content checksum right.
+/// 3. Each frame decodes to exactly its recorded size, and libzstd finds its content checksum
+///   right.
 /// 4. The content has the checksum and the first token of the index.
 /// 5. Every token is in the vocabulary.
 /// 6. The shard has as many end-of-text tokens as documents, if all its frames are whole.
 ///
-/// Damage ends nothing: it is noted and the next frame is read. A frame is noted with the first thing
-/// that is wrong with it; a shard whose index cannot be trusted is noted as a whole.
+/// Damage ends nothing: it is noted and the next frame is read. A frame is noted with the first
+/// thing that is wrong with it; a shard whose index cannot be trusted is noted as a whole.
 ///
 /// Memory is one frame for each thread, however large the corpus is.
 public struct Verification: Sendable {
@@ -37,9 +39,11 @@ public struct Verification: Sendable {
   ///
   /// - Parameters:
   ///   - threadCount: The threads that read and decode, at least 1.
-  ///   - observer: Called after every frame, from any thread, one call at a time; it should return soon.
+  ///   - observer: Called after every frame, from any thread, one call at a time; it should return
+  ///     soon.
   /// - Returns: The counts and every fault; the same for every number of threads.
-  /// - Throws: ``CorpusError/compressionFailed(code:)`` if libzstd gives no context. Faults of the corpus are not thrown.
+  /// - Throws: ``CorpusError/compressionFailed(code:)`` if libzstd gives no context. Faults of the
+  ///   corpus are not thrown.
   /// - Complexity: O(bytes) time; a frame of memory per thread.
   public func run(
     threadCount: Int = 1,
@@ -157,7 +161,8 @@ private final class VerificationWork: Sendable {
   /// The report, once every thread has returned.
   func report() -> VerificationReport {
     state.withLock { state in
-      // Threads end their frames in any order; a fault of a whole shard comes after those of frames.
+      // Threads end their frames in any order; a fault of a whole shard comes after those of
+      // frames.
       let findings = state.findings.sorted {
         ($0.taskIndex, $0.fault.frame ?? .max) < ($1.taskIndex, $1.fault.frame ?? .max)
       }

@@ -1,5 +1,5 @@
-/// What a verification found: per domain and split how much is there and how much of it is whole, and
-/// every fault.
+/// What a verification found: per domain and split how much is there and how much of it is whole,
+/// and every fault.
 public struct VerificationReport: Sendable {
   /// The splits that were verified, in the corpus's order of domains.
   public internal(set) var splits: [SplitCount]

@@ -9,9 +9,9 @@ struct ExplainCommand: ParsableCommand {
     commandName: "explain",
     abstract: "Says what a run will read of each domain, and what it will take, before it.",
     discussion: """
-      The run is drawn by the rule that training draws by, without reading a token: rows, tokens, \
-      epochs, and the steps at which epoch caps are reached are those of the run. For a policy that \
-      changes its mixture they are what its first mixture gives.
+      The run is drawn by the rule that training draws by, without reading a token: rows, \
+      tokens, epochs, and the steps at which epoch caps are reached are those of the run. For a \
+      policy that changes its mixture they are what its first mixture gives.
 
       EXAMPLES
         headrace explain corpora/web --rows 32 --sequence-length 512

@@ -14,9 +14,9 @@ struct VerifyCommand: ParsableCommand {
     commandName: "verify",
     abstract: "Reads all of a corpus and names every fault.",
     discussion: """
-      Every shard is compared with the manifest, every frame with the index, with libzstd's checksum \
-      and with the vocabulary, and the documents are counted. After damage the verification goes on; \
-      each fault is a line with its domain, shard, frame and byte.
+      Every shard is compared with the manifest, every frame with the index, with libzstd's \
+      checksum and with the vocabulary, and the documents are counted. After damage the \
+      verification goes on; each fault is a line with its domain, shard, frame and byte.
 
       The exit code is 0 if nothing is wrong, 1 if something is, 2 if the command line is wrong.
 
@@ -82,11 +82,11 @@ struct VerifyCommand: ParsableCommand {
       let tokens = report.splits.reduce(0) { $0 + $1.tokenCount }
       lines.append("nothing is wrong: \(NumberText.counted(tokens, "token")) verified")
     } else {
-      let shards = Set(report.faults.map(\.shard)).count
+      let shardCount = Set(report.faults.map(\.shard)).count
       lines.append(
-        "\(NumberText.counted(report.faults.count, "fault")) in "
-          + "\(NumberText.counted(shards, "shard")). Copy these shards again, or pack their domains "
-          + "again.")
+        NumberText.counted(report.faults.count, "fault") + " in "
+          + NumberText.counted(shardCount, "shard")
+          + ". Copy what is damaged again, or pack its domain again.")
     }
     return lines.joined(separator: "\n")
   }

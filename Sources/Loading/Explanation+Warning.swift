@@ -21,7 +21,8 @@ extension Explanation.Warning {
   /// More epochs than this of one domain are worth a warning: up to four, repeated text is about as
   /// good as new text.
   ///
-  /// Source: Muennighoff et al. 2023, *Scaling Data-Constrained Language Models* (arXiv:2305.16264).
+  /// Source: Muennighoff et al. 2023, *Scaling Data-Constrained Language Models*
+  /// (arXiv:2305.16264).
   public static let repetitionLimit = 4.0
 
   /// A larger share of a domain than this that is never read is worth a warning.

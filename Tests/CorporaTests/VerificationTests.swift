@@ -67,7 +67,8 @@ import Testing
     let shards = try #require(corpus.domains[0].shards[.train])
     let first = path + "/" + shards[0].path
     let frames = try index(of: first).frames
-    // One bit in the second frame of the first shard, the second shard cut, the small domain's gone.
+    // One bit in the second frame of the first shard, the second shard cut, the small domain's
+    // gone.
     try edit(first) { $0[frames[1].byteOffset + 100] ^= 1 }
     try edit(path + "/" + shards[1].path) { $0.removeLast(10) }
     let small = try #require(corpus.domains[1].shards[.heldOut]?.first)

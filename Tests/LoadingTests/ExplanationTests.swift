@@ -95,7 +95,8 @@ import Testing
     let explanation = try Explanation(
       tiny.corpus, policy: .static(.uniform), batch: batch, seed: 5, options: options,
       length: .steps(1000))
-    // a: floor(29 999 / 128) = 234 sequences, b: 70, twice; 374 rows are 46 batches of 8 and a rest.
+    // a: floor(29 999 / 128) = 234 sequences, b: 70, twice; 374 rows are 46 batches of 8 and a
+    // rest.
     #expect(explanation.domains.map(\.sequenceCount) == [234, 70])
     #expect(explanation.stepCount == 46)
     #expect(explanation.warnings.contains(.dataEnds(afterStep: 46, askedStepCount: 1000)))
