@@ -45,6 +45,12 @@ extension CorpusError: CustomStringConvertible {
     case .shardDiffers(let place, let field, let recorded, let found):
       "\(place) is not the shard that the manifest records: its \(field) is \(found), not "
         + "\(recorded). It was replaced, truncated or damaged; copy or pack it again."
+    case .shardChecksum(let place, let recorded, let found):
+      "\(place) is not the shard that the manifest records: its checksum is "
+        + "\(XXHash.text(found)), not \(XXHash.text(recorded)). Another shard stands in its place; "
+        + "copy or pack it again."
+    case .frameUnreadable(let place, let frame, let underlying):
+      "domain \(place.domain), frame \(frame): \(underlying)"
     case .indexDamaged(let place, let byteOffset, let fault):
       "\(place): the index at byte \(byteOffset) is damaged: \(fault). Copy or pack the shard again."
     case .frameDamaged(let place, let frame, let byteOffset, let fault):
