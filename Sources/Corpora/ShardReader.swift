@@ -61,7 +61,12 @@ package final class ShardReader: Sendable {
   {
     let entry = index.frames[frameIndex]
     let compressed = decoder.compressedBuffer(byteCount: entry.byteCount)
-    try file.read(into: compressed, at: entry.byteOffset)
+    do throws(CorpusError) {
+      try file.read(into: compressed, at: entry.byteOffset)
+    } catch {
+      guard case .endsEarly(_, _, _, let fileByteCount) = error else { throw error }
+      throw damage(frameIndex, .truncated(fileByteCount: fileByteCount))
+    }
     let frame = UnsafeRawBufferPointer(compressed)
     let hash = XXHash.hash64(frame)
     guard hash == entry.hash else {
