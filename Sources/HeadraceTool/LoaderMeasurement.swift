@@ -32,7 +32,7 @@ struct LoaderMeasurement {
       let shape = measurement
       let fields = [
         name, "\(shape.corpus.domains.count)", "\(shape.unitsPerPool)", "\(shape.sequenceLength)",
-        "\(shape.rows)", shape.corpus.tokenWidth == .uint16 ? "u16→i64" : "u32→i64", "xxh64",
+        "\(shape.rows)", shape.corpus.tokenWidth == .uint16 ? "u16→i64" : "u32→i64", "yes",
         "\(shape.threadCount)", number(median(loader.map(\.cpu))), number(median(limit.map(\.cpu))),
         String(format: "%.3f", cpuRatio), number(median(loader.map(\.wall))),
         number(median(limit.map(\.wall))), String(format: "%.3f", wallRatio),

@@ -41,7 +41,6 @@ final class PoolCache: @unchecked Sendable {
   private var freeSlots: [PoolSlot] = []
   /// Every slot that was made so far.
   private var slots: [PoolSlot] = []
-  private var threadCount = 0
   private var idleThreadCount = 0
   private var isCallerWaiting = false
   private var isStopped = false
@@ -64,8 +63,9 @@ final class PoolCache: @unchecked Sendable {
     domains = .allocate(capacity: orders.count)
     domains.initialize(repeating: DomainPools())
     freeSlots.reserveCapacity(min(slotLimit, 2 * orders.count))
-    for _ in 0..<threadCount where startThread({ [self] in self.decodeAhead() }) {
-      self.threadCount += 1
+    for _ in 0..<threadCount {
+      // Where the system starts no thread, the caller decodes for itself.
+      _ = startThread { [self] in self.decodeAhead() }
     }
   }
 
@@ -144,6 +144,7 @@ final class PoolCache: @unchecked Sendable {
     throws(LoadingError) -> Bool
   {
     var hasTried = false
+    var deadline: Deadline?
     monitor.lock()
     while true {
       switch slot.states[rank] {
@@ -159,10 +160,9 @@ final class PoolCache: @unchecked Sendable {
         hasTried = true
         decodeUnlocked(rank: rank, of: slot, using: decoder)
       case .decoding:
-        isCallerWaiting = true
-        let inTime = monitor.wait(until: Deadline(inSeconds: readTimeoutInSeconds))
-        isCallerWaiting = false
-        if !inTime, case .decoding = slot.states[rank] {
+        let limit = deadline ?? Deadline(inSeconds: readTimeoutInSeconds)
+        deadline = limit
+        if !waitForThreads(until: limit), case .decoding = slot.states[rank] {
           defer { monitor.unlock() }
           throw timeout(ofUnit: rank, of: slot)
         }
@@ -198,6 +198,13 @@ final class PoolCache: @unchecked Sendable {
 
   private func wakeThreads() {
     if idleThreadCount > 0 { monitor.broadcast() }
+  }
+
+  /// Waits until a thread has decoded something; false if none has by `deadline`.
+  private func waitForThreads(until deadline: Deadline) -> Bool {
+    isCallerWaiting = true
+    defer { isCallerWaiting = false }
+    return monitor.wait(until: deadline)
   }
 
   /// Names a unit whose read does not come back.
@@ -236,10 +243,11 @@ final class PoolCache: @unchecked Sendable {
         return (evict(victim), victim.isNext ? nil : victim.domain)
       }
       // Every slot is being written to; the threads need nothing of ours to finish.
-      isCallerWaiting = true
-      let inTime = monitor.wait(until: Deadline(inSeconds: readTimeoutInSeconds))
-      isCallerWaiting = false
-      if !inTime, let (slot, rank) = unitInDecoding() { throw timeout(ofUnit: rank, of: slot) }
+      if !waitForThreads(until: Deadline(inSeconds: readTimeoutInSeconds)),
+        let (slot, rank) = unitInDecoding()
+      {
+        throw timeout(ofUnit: rank, of: slot)
+      }
     }
   }
 
