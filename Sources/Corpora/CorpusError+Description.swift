@@ -106,6 +106,7 @@ extension FrameFault: CustomStringConvertible {
   public var description: String {
     switch self {
     case .zstd(let name): "libzstd says \"\(name)\""
+    case .truncated(let fileByteCount): "the file ends at byte \(fileByteCount)"
     case .byteCount(let recorded, let found): "it holds \(found) bytes, not \(recorded)"
     case .hash(let recorded, let found):
       "its bytes have the hash \(XXHash.text(found)), not \(XXHash.text(recorded))"

@@ -83,6 +83,8 @@ public enum IndexFault: Sendable, Equatable {
 public enum FrameFault: Sendable, Equatable {
   /// libzstd found the damage; `name` is its error's name.
   case zstd(name: String)
+  /// The file, which was whole when it was opened, ends before the frame does.
+  case truncated(fileByteCount: Int)
   /// The frame decodes to another number of bytes than the index records.
   case byteCount(recorded: Int, found: Int)
   /// The compressed bytes are not those that were written.

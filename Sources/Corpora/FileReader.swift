@@ -60,7 +60,7 @@ package final class FileReader: Sendable {
       } else if count == 0 {
         throw .endsEarly(
           path: path, byteOffset: byteOffset, byteCount: buffer.count,
-          fileByteCount: byteOffset + done)
+          fileByteCount: min(byteOffset + done, currentByteCount))
       } else if errno != EINTR {
         attempts += 1
         guard (errno == EIO || errno == EAGAIN) && attempts < Self.attemptLimit else {
@@ -69,6 +69,12 @@ package final class FileReader: Sendable {
         usleep(Self.pauseInMicroseconds << useconds_t(attempts))
       }
     }
+  }
+
+  /// The file's size now, which is smaller than it was where the file was truncated since.
+  private var currentByteCount: Int {
+    var status = stat()
+    return fstat(descriptor, &status) == 0 ? Int(status.st_size) : byteCount
   }
 
   /// Returns `byteCount` bytes at `byteOffset`.

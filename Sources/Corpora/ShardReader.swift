@@ -66,7 +66,10 @@ package final class ShardReader: Sendable {
     do throws(CorpusError) {
       try file.read(into: compressed, at: entry.byteOffset)
     } catch {
-      throw .frameUnreadable(place, frame: frameIndex, underlying: error)
+      guard case .endsEarly(_, _, _, let fileByteCount) = error else {
+        throw .frameUnreadable(place, frame: frameIndex, underlying: error)
+      }
+      throw damage(frameIndex, .truncated(fileByteCount: fileByteCount))
     }
     let frame = UnsafeRawBufferPointer(compressed)
     let hash = XXHash.hash64(frame)
