@@ -1,0 +1,13 @@
+import Kernels
+import Testing
+
+@Suite struct InstructionSetTests {
+  @Test func theBestOneRunsHere() {
+    #expect(InstructionSet.best.isSupported)
+    #expect(InstructionSet.generic.isSupported)
+  }
+
+  @Test func namesAreThoseOfRunRecords() {
+    #expect(InstructionSet.allCases.map(\.description) == ["generic", "avx2", "avx512"])
+  }
+}
