@@ -8,7 +8,8 @@
 #include <immintrin.h>
 #endif
 
-/* The layout of the computation, after Goto and van de Geijn (2008), "Anatomy of high-performance matrix multiplication":
+/* The layout of the computation, after Goto and van de Geijn (2008), "Anatomy of high-performance matrix
+   multiplication":
  *
  *     for each block of COLUMN_BLOCK columns of C
  *       for each block of HEADRACE_DEPTH_BLOCK terms
@@ -17,20 +18,23 @@
  *           pack A's rows into one panel                                 (stays in the first-level cache)
  *           for each panel of B: one tile of C, held in registers
  *
- * A panel of A holds `height` values per term, a panel of B `width`, term after term, so that a tile reads both forwards. An operand that
- * is used by a few tiles only is read where it lies, since packing would cost more than it saves.
- * Tiles at the edge have fewer rows or columns but add the same terms in the same order, which is why a result does not depend on
- * where a range of rows begins.
+ * A panel of A holds `height` values per term, a panel of B `width`, term after term, so that a tile reads both
+ * forwards. An operand that is used by a few tiles only is read where it lies, since packing would cost more than it
+ * saves. Tiles at the edge have fewer rows or columns but add the same terms in the same order, which is why a result
+ * does not depend on where a range of rows begins.
  */
 enum { COLUMN_BLOCK = 512, HEIGHT_MAXIMUM = 12, WIDTH_MAXIMUM = 32 };
 
-/* Up to how many panels of columns A is read in place, and up to how many rows B is. Measured on heads of 32 and 64 columns. */
+/* Up to how many panels of columns A is read in place, and up to how many rows B of so few panels is.
+ * Measured on attention heads of 32 and 64 columns. */
 enum { PANELS_WITHOUT_PACKING = 2, ROWS_WITHOUT_PACKING = 64 };
 
-/* A stride of a whole page maps the same place of every row to one set of the first-level cache, so that rows evict each other. */
+/* A stride of a whole page maps the same place of every row to one set of the first-level cache, so that rows evict
+   each other. */
 enum { PAGE_FLOATS = 1024 };
 
-/* One operand of a tile: element (row or column i, term k) of A is start[i * row_step + k * term_step]; B's columns are adjacent. */
+/* One operand of a tile: element (row or column i, term k) of A is start[i * row_step + k * term_step]; B's columns are
+   adjacent. */
 typedef struct {
   const float *start;
   size_t row_step;
@@ -47,7 +51,8 @@ size_t headrace_matrix_workspace_byte_count(void) {
 
 typedef float quad __attribute__((vector_size(16), aligned(4), may_alias));
 
-/* Packs `count` consecutive rows of `source` as one panel: panel[k * width + i] = source[i * stride + k]. Missing rows become 0. */
+/* Packs `count` consecutive rows of `source` as one panel: panel[k * width + i] = source[i * stride + k]. Missing rows
+   become 0. */
 HEADRACE_INLINE void pack_rows(
     float *panel, size_t width, const float *source, size_t stride, size_t count, size_t depth) {
   size_t i = 0;
@@ -74,7 +79,8 @@ HEADRACE_INLINE void pack_rows(
     for (size_t k = 0; k < depth; k++) panel[k * width + i] = 0;
 }
 
-/* Packs `count` consecutive columns of `source` as one panel: panel[k * width + i] = source[k * stride + i]. Missing columns become 0. */
+/* Packs `count` consecutive columns of `source` as one panel: panel[k * width + i] = source[k * stride + i]. Missing
+   columns become 0. */
 HEADRACE_INLINE void pack_columns(
     float *panel, size_t width, const float *source, size_t stride, size_t count, size_t depth) {
   if (count == width) {
@@ -133,7 +139,8 @@ HEADRACE_INLINE operand panel_of_a(const block *k, size_t row, size_t rows) {
   return (operand){k->a_panel, 1, k->height};
 }
 
-/* Asks for a part of A's next rows while a tile is computed: the part that the columns [j, j + width) stand for in the block. */
+/* Asks for a part of A's next rows while a tile is computed: the part that the columns [j, j + width) stand for in the
+   block. */
 HEADRACE_INLINE void prefetch_a(const block *k, size_t row, size_t row_end, size_t j) {
   enum { LINE = 64 / sizeof(float) };
   const headrace_product *p = k->product;
@@ -143,7 +150,8 @@ HEADRACE_INLINE void prefetch_a(const block *k, size_t row, size_t row_end, size
     for (size_t t = 0; t < k->depth; t += LINE) __builtin_prefetch(p->a + (row + i) * p->a_stride + k->term + t, 0, 3);
 }
 
-/* Computes the rows [row_begin, row_end) of one block. `tiles[(rows - 1) * 3 + n]` is the tile of that many rows by width / 4 columns
+/* Computes the rows [row_begin, row_end) of one block. `tiles[(rows - 1) * 3 + n]` is the tile of that many rows by
+   width / 4 columns
  * (n = 0), width / 2 (n = 1) or width (n = 2). */
 HEADRACE_INLINE void multiply_block(const block *k, size_t row_begin, size_t row_end, tile_function *const *tiles) {
   const headrace_product *p = k->product;
@@ -174,9 +182,10 @@ HEADRACE_INLINE void multiply(
           .depth = least(depth_block, p->depth - term), .height = height, .width = width,
           .b_panels = workspace, .a_panel = workspace + HEADRACE_DEPTH_BLOCK * COLUMN_BLOCK,
       };
-      k.reads_a_in_place = k.columns <= PANELS_WITHOUT_PACKING * width && p->a_stride % PAGE_FLOATS != 0;
-      k.reads_b_in_place = p->form != HEADRACE_PRODUCT_TRANSPOSED_B && row_end - row_begin <= ROWS_WITHOUT_PACKING &&
-                           p->b_stride % PAGE_FLOATS != 0;
+      int is_narrow = k.columns <= PANELS_WITHOUT_PACKING * width;
+      k.reads_a_in_place = is_narrow && p->a_stride % PAGE_FLOATS != 0;
+      k.reads_b_in_place = is_narrow && p->form != HEADRACE_PRODUCT_TRANSPOSED_B &&
+                           row_end - row_begin <= ROWS_WITHOUT_PACKING && p->b_stride % PAGE_FLOATS != 0;
       multiply_block(&k, row_begin, row_end, tiles);
     }
   }
@@ -342,7 +351,8 @@ DEFINE_AVX512_TILES(10)
 DEFINE_AVX512_TILES(11)
 DEFINE_AVX512_TILES(12)
 
-/* AVX2 has no tile of a quarter width: the half one serves. That half one, 8 columns, is a quarter of what AVX-512 computes at once. */
+/* AVX2 has no tile of a quarter width: the half one serves. That half one, 8 columns, is a quarter of what AVX-512
+   computes at once. */
 #define AVX2_TILES(ROWS) avx2_tile_##ROWS##_1, avx2_tile_##ROWS##_1, avx2_tile_##ROWS##_2
 #define AVX512_TILES(ROWS) avx2_tile_##ROWS##_1, avx512_tile_##ROWS##_1, avx512_tile_##ROWS##_2
 

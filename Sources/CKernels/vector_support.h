@@ -1,11 +1,13 @@
 /* What the kernels of this module share: inlining, one clone of a loop per instruction set, and vectors of 16 floats.
  *
- * A kernel is written once, as NAME_body, over vectors of 16 floats; the compiler maps a vector to one, two or four registers. The body is
- * inlined into one function per instruction set, so that all of them do the same additions in the same order. AVX2 and AVX-512 both
- * contract a product and a sum into one rounding, and therefore give the same bits; the plain clone rounds twice on x86-64.
+ * A kernel is written once, as NAME_body, over vectors of 16 floats; the compiler maps a vector to one, two or four
+ * registers. The body is inlined into one function per instruction set, so that all of them do the same additions in
+ * the same order. AVX2 and AVX-512 both contract a product and a sum into one rounding, and therefore give the same
+ * bits; the plain clone rounds twice on x86-64.
  *
- * Function attributes are used and not `target_clones`, because a clone that the dynamic linker chooses cannot be asked for by a test.
- * Vectors are passed by pointer: by value, their calling convention would depend on the instruction set of the caller.
+ * Function attributes are used and not `target_clones`, because a clone that the dynamic linker chooses cannot be asked
+ * for by a test. Vectors are passed by pointer: by value, their calling convention would depend on the instruction set
+ * of the caller.
  */
 #ifndef HEADRACE_VECTOR_SUPPORT_H
 #define HEADRACE_VECTOR_SUPPORT_H
@@ -58,7 +60,8 @@ HEADRACE_INLINE size_t lanes_left(size_t position, size_t count) {
   return count - position < LANES ? count - position : LANES;
 }
 
-/* Loads `lanes` floats and sets the other lanes to `fill`, so that a short end goes through the same arithmetic as the rest. */
+/* Loads `lanes` floats and sets the other lanes to `fill`, so that a short end goes through the same arithmetic as the
+   rest. */
 HEADRACE_INLINE void load_lanes(vector *value, const float *source, size_t lanes, float fill) {
   if (lanes == LANES) {
     *value = *(const vector_in_memory *)source;
@@ -94,9 +97,9 @@ HEADRACE_INLINE float maximum_of_lanes(const vector *value) {
  *
  *     n = round(x / ln 2),  r = x - n ln 2,  exp(x) = 2^n (1 + r + r² p(r)),  |r| <= ln 2 / 2
  *
- * p is the degree-5 polynomial of the Cephes library's expf (S. Moshier, netlib.org/cephes), and ln 2 is split in two so that n ln 2 is
- * subtracted almost exactly. Results below the least normal number become 0, above the largest infinity; NaN stays NaN.
- * 2^n is applied in two halves because 2^128 itself is no float, although exp(88.7) is. */
+ * p is the degree-5 polynomial of the Cephes library's expf (S. Moshier, netlib.org/cephes), and ln 2 is split in two
+ * so that n ln 2 is subtracted almost exactly. Results below the least normal number become 0, above the largest
+ * infinity; NaN stays NaN. 2^n is applied in two halves because 2^128 itself is no float, although exp(88.7) is. */
 HEADRACE_INLINE void exp_lanes(vector *value) {
   const float rounder = 12582912.0f; /* 1.5 * 2^23: adding it leaves the nearest integer in the low bits. */
   vector x = *value;

@@ -2,7 +2,8 @@
 public struct Domain: Sendable, Equatable {
   /// The domain's name, unique in its corpus.
   public let name: String
-  /// What identifies the domain's data: 16 hexadecimal digits, computed from what was recorded at packing.
+  /// What identifies the domain's data: 16 hexadecimal digits, computed from what was recorded at
+  /// packing.
   public let fingerprint: String
   /// The shards of each split, in order.
   public let shards: [Split: [ShardDescription]]
@@ -25,8 +26,8 @@ public struct Domain: Sendable, Equatable {
 
 /// All domains of a run: a folder with `corpus.json` and the shards that it names.
 ///
-/// Opening a corpus reads the manifest and no shard, however large the corpus is. Shards are opened when they are first needed and compared then with what
-/// the manifest records.
+/// Opening a corpus reads the manifest and no shard, however large the corpus is. Shards are opened
+/// when they are first needed and compared then with what the manifest records.
 public struct Corpus: Sendable {
   /// The folder that was opened.
   public let folder: String

@@ -6,7 +6,8 @@ public enum CorpusError: Error {
   case cannotRead(path: String, byteOffset: Int, code: Int32)
   /// The file ends at `fileByteCount` although `byteCount` bytes at `byteOffset` belong to it.
   case endsEarly(path: String, byteOffset: Int, byteCount: Int, fileByteCount: Int)
-  /// Writing at `byteOffset` failed; `code` is errno. What stood at the final name stands unchanged.
+  /// Writing at `byteOffset` failed; `code` is errno. What stood at the final name stands
+  /// unchanged.
   case cannotWrite(path: String, byteOffset: Int, code: Int32)
   /// A finished file did not get its final name; `code` is errno.
   case cannotRename(path: String, newPath: String, code: Int32)

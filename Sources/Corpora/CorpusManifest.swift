@@ -105,7 +105,8 @@ package struct DomainManifest: Sendable, Equatable, Codable {
     fingerprint = Self.fingerprint(name: name, splits: splits)
   }
 
-  /// The XXH64 of what identifies a domain's data: per split and shard the counts and the checksum of the index.
+  /// The XXH64 of what identifies a domain's data: per split and shard the counts and the checksum
+  /// of the index.
   ///
   /// Paths are left out: a corpus that is moved or renamed stays the same corpus.
   package static func fingerprint(name: String, splits: [Split: [ShardDescription]]) -> String {

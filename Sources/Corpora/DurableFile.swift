@@ -6,8 +6,9 @@
 
 /// A file that becomes whole or does not become at all.
 ///
-/// Bytes go to `path` with `.tmp` appended; ``commit()`` then does, in this order, fsync of the file, rename to the final name, fsync of the
-/// folder. A process that dies at any moment leaves either what stood at `path` before or the whole new file.
+/// Bytes go to `path` with `.tmp` appended; ``commit()`` then does, in this order, fsync of the
+/// file, rename to the final name, fsync of the folder. A process that dies at any moment leaves
+/// either what stood at `path` before or the whole new file.
 package struct DurableFile: ~Copyable {
   /// The final path.
   package let path: String

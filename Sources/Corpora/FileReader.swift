@@ -6,7 +6,8 @@
 
 /// A file that is read at any offset, from any thread.
 ///
-/// Files are read, never mapped: a file that is truncated under a mapping kills the process, a short read is an error.
+/// Files are read, never mapped: a file that is truncated under a mapping kills the process, a
+/// short read is an error.
 package final class FileReader: Sendable {
   /// The path that was opened.
   package let path: String

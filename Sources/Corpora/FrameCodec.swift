@@ -36,9 +36,11 @@ package final class FrameEncoder {
     ZSTD_freeCCtx(context)
   }
 
-  /// Returns one frame with content size and checksum that holds the tokens whose bytes are `tokenBytes`.
+  /// Returns one frame with content size and checksum that holds the tokens whose bytes are
+  /// `tokenBytes`.
   ///
-  /// - Precondition: `tokenBytes` is not empty and is a whole number of tokens, at most ``tokensPerFrame``.
+  /// - Precondition: `tokenBytes` is not empty and is a whole number of tokens, at most
+  ///   ``tokensPerFrame``.
   package func encode(_ tokenBytes: UnsafeRawBufferPointer) throws(CorpusError) -> EncodedFrame {
     let tokenCount = tokenBytes.count / tokenWidth.byteCount
     precondition(
@@ -67,9 +69,11 @@ package final class FrameEncoder {
 
 /// Decompresses frames; one per thread.
 ///
-/// It owns the one buffer into which compressed bytes are read, so that decoding a frame allocates nothing.
+/// It owns the one buffer into which compressed bytes are read, so that decoding a frame allocates
+/// nothing.
 package final class FrameDecoder {
   private let context: OpaquePointer
+  // Owned by this object: grown when a larger frame comes, freed with it.
   private var compressed: UnsafeMutableRawBufferPointer
 
   /// libzstd's `ZSTD_d_forceIgnoreChecksum`, which its header declares for static linking only.

@@ -16,7 +16,8 @@ package enum StreamPurpose: UInt32, Sendable, CaseIterable {
 ///     x₀…x₃    = Philox(key: (lo seed, hi seed), counter: (lo h, hi h, purpose, version))
 ///     streamKey = (x₀, x₁)
 ///
-/// A domain's key depends on its *name*, never on its index: adding or removing another domain changes no number of this one.
+/// A domain's key depends on its *name*, never on its index: adding or removing another domain
+/// changes no number of this one.
 package struct StreamKey: Sendable, Equatable {
   /// The first key word, which the first multiplier's lane takes.
   package let low: UInt32
@@ -29,7 +30,8 @@ package struct StreamKey: Sendable, Equatable {
     self.high = high
   }
 
-  /// Creates the key of `purpose` for the domain `name` under `seed`; `name` is empty for what belongs to no domain.
+  /// Creates the key of `purpose` for the domain `name` under `seed`; `name` is empty for what
+  /// belongs to no domain.
   package init(seed: UInt64, purpose: StreamPurpose, name: String) {
     let hash = XXHash.hash64(Array(name.utf8))
     let block = Philox.block(
@@ -44,9 +46,11 @@ package struct StreamKey: Sendable, Equatable {
 
 /// The counter-based generator from which every order, draw and shuffle is made.
 ///
-/// A pure function of key and counter: the n-th number costs the same as the first, and nothing is remembered between calls.
+/// A pure function of key and counter: the n-th number costs the same as the first, and nothing is
+/// remembered between calls.
 ///
-/// Source: Salmon, Moraes, Dror, Shaw 2011, *Parallel Random Numbers: As Easy as 1, 2, 3* (SC'11), Philox4x32-10.
+/// Source: Salmon, Moraes, Dror, Shaw 2011, *Parallel Random Numbers: As Easy as 1, 2, 3* (SC'11),
+/// Philox4x32-10.
 ///
 /// Departures from the source: none.
 package enum Philox {

@@ -16,10 +16,11 @@ package struct FrameEntry: Sendable, Equatable {
 
 /// The index of a token shard: where its frames lie and what they hold.
 ///
-/// A shard is a row of zstd frames, then two skippable frames, so that `zstd -d` gives the flat tokens. All numbers are little-endian.
+/// A shard is a row of zstd frames, then two skippable frames, so that `zstd -d` gives the flat
+/// tokens. All numbers are little-endian.
 ///
-///     frame 0 … frame n−1      zstd frames with content size and checksum; all but the last hold 2^18 tokens
-///     index                    skippable frame 0x184D2A5D
+///     frame 0 … frame n−1      zstd frames with content size and checksum; all but the last hold
+///     2^18 tokens index                    skippable frame 0x184D2A5D
 ///        0   8   "HEADRACE"
 ///        8   4   version, 1
 ///       12   4   token width in bytes, 2 or 4
@@ -30,12 +31,15 @@ package struct FrameEntry: Sendable, Equatable {
 ///       40 24n   per frame: tokens, compressed bytes, first token, checksum of the content
 ///                (4 bytes each), XXH64 of the compressed frame (8)
 ///      …    8   XXH64 of all of the above: the shard's checksum, which the manifest records
-///     seek table               skippable frame 0x184D2A5E of zstd's seekable format, with checksums;
+///     seek table               skippable frame 0x184D2A5E of zstd's seekable format, with
+///     checksums;
 ///                              its last entry is the index itself, with no content
 ///
-/// A reader verifies a frame by its hash, before it decodes it: that costs a fifth of verifying the content, is 64 bits strong in place of the 32 that end a
-/// zstd frame, and keeps damaged bytes out of the decoder. The hashes stand in the index and the index's own checksum stands in the manifest, so that a
-/// shard that was exchanged for another is found out although nothing but its index was read.
+/// A reader verifies a frame by its hash, before it decodes it: that costs a fifth of verifying the
+/// content, is 64 bits strong in place of the 32 that end a zstd frame, and keeps damaged bytes out
+/// of the decoder. The hashes stand in the index and the index's own checksum stands in the
+/// manifest, so that a shard that was exchanged for another is found out although nothing but its
+/// index was read.
 package struct ShardIndex: Sendable, Equatable {
   /// How many bytes a token takes.
   package var tokenWidth: TokenWidth

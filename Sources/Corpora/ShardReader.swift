@@ -32,7 +32,8 @@ package final class ShardReader: Sendable {
 
   /// Reads frame `frameIndex`, verifies it, and decodes it into `destination`.
   ///
-  /// The compressed bytes are compared with their hash in the index before they are decoded; the content's size and first token after that.
+  /// The compressed bytes are compared with their hash in the index before they are decoded; the
+  /// content's size and first token after that.
   ///
   /// - Precondition: `destination` has exactly the frame's content size.
   package func decode(
@@ -53,7 +54,8 @@ package final class ShardReader: Sendable {
     }
   }
 
-  /// Reads the compressed bytes of a frame into the decoder's buffer and compares them with their hash.
+  /// Reads the compressed bytes of a frame into the decoder's buffer and compares them with their
+  /// hash.
   private func verifiedBytes(ofFrame frameIndex: Int, using decoder: FrameDecoder)
     throws(CorpusError) -> UnsafeRawBufferPointer
   {

@@ -27,9 +27,11 @@ package struct ShardWriter: ~Copyable {
         firstToken: frame.firstToken, checksum: frame.checksum, hash: frame.hash))
   }
 
-  /// Ends the shard, makes it durable, and returns what the manifest records of it under `manifestPath`.
+  /// Ends the shard, makes it durable, and returns what the manifest records of it under
+  /// `manifestPath`.
   ///
-  /// - Precondition: The last frame is shorter than a full one and not empty, so that every full frame has a next token.
+  /// - Precondition: The last frame is shorter than a full one and not empty, so that every full
+  ///   frame has a next token.
   package consuming func finish(documentCount: Int, manifestPath: String) throws(CorpusError)
     -> ShardDescription
   {

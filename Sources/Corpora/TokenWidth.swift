@@ -17,5 +17,6 @@ public enum TokenWidth: Int, Sendable, Codable, CaseIterable {
   }
 }
 
-/// The format's one frame size: every frame of a token shard but the last holds exactly this many tokens.
+/// The format's one frame size: every frame of a token shard but the last holds exactly this many
+/// tokens.
 package let tokensPerFrame = 1 << 18

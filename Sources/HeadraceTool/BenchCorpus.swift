@@ -3,8 +3,9 @@ internal import Foundation
 
 /// Real text of this machine as word-level tokens, for benchmarks.
 ///
-/// A word, or any other single byte, is a token: ids 0…255 are the bytes, the most frequent words get the ids above, and a rarer word is spelled in bytes. That
-/// compresses about as sub-word tokens do; bytes that each take 16 bits would flatter the decoder.
+/// A word, or any other single byte, is a token: ids 0…255 are the bytes, the most frequent words
+/// get the ids above, and a rarer word is spelled in bytes. That compresses about as sub-word
+/// tokens do; bytes that each take 16 bits would flatter the decoder.
 struct BenchCorpus {
   static let vocabularySize = 50_257
   static let endOfText: UInt32 = 50_256
@@ -12,7 +13,8 @@ struct BenchCorpus {
   /// The tokens of all text that was found, document after document.
   private(set) var tokens: [UInt32] = []
 
-  /// Reads text files below `folders`, in the order of their paths, until there are `tokenLimit` tokens.
+  /// Reads text files below `folders`, in the order of their paths, until there are `tokenLimit`
+  /// tokens.
   init(folders: [String], tokenLimit: Int) throws {
     let texts = Self.texts(below: folders, byteLimit: tokenLimit * 5)
     var counts: [ArraySlice<UInt8>: Int] = [:]
@@ -41,7 +43,8 @@ struct BenchCorpus {
     tokens.removeLast(tokens.count - tokenLimit)
   }
 
-  /// Writes the tokens as `domainCount` domains, the k-th of k + 1 parts; shards of 2^24 tokens at most.
+  /// Writes the tokens as `domainCount` domains, the k-th of k + 1 parts; shards of 2^24 tokens at
+  /// most.
   func write(to folder: String, domainCount: Int, tokenWidth: TokenWidth) throws {
     let part = tokens.count / (domainCount * (domainCount + 1) / 2)
     var domains: [DomainManifest] = []

@@ -32,7 +32,7 @@ struct LoaderMeasurement {
       let shape = measurement
       let fields = [
         name, "\(shape.corpus.domains.count)", "\(shape.unitsPerPool)", "\(shape.sequenceLength)",
-        "\(shape.rows)", shape.corpus.tokenWidth == .uint16 ? "u16→i64" : "u32→i64", "xxh64",
+        "\(shape.rows)", shape.corpus.tokenWidth == .uint16 ? "u16→i64" : "u32→i64", "yes",
         "\(shape.threadCount)", number(median(loader.map(\.cpu))), number(median(limit.map(\.cpu))),
         String(format: "%.3f", cpuRatio), number(median(loader.map(\.wall))),
         number(median(limit.map(\.wall))), String(format: "%.3f", wallRatio),
@@ -48,7 +48,8 @@ struct LoaderMeasurement {
     "limit", "ratio",
   ])
 
-  /// The limit that the wall clock is compared with: libzstd's decode alone beside one decode thread, two limits at once beside two, else the limit.
+  /// The limit that the wall clock is compared with: libzstd's decode alone beside one decode
+  /// thread, two limits at once beside two, else the limit.
   private enum Limit {
     case decodeAndWiden, decodeAlone, twoThreads
   }
@@ -112,7 +113,8 @@ struct LoaderMeasurement {
 
   private var bufferTokens: Int { rows * (sequenceLength + 1) }
 
-  /// Reads, decodes and widens every `parts`-th shard in file order, into one buffer; only decodes where there is none.
+  /// Reads, decodes and widens every `parts`-th shard in file order, into one buffer; only decodes
+  /// where there is none.
   private static func pass(over corpus: Corpus, part: Int, of parts: Int, buffer: Int?) throws
     -> Cost
   {
@@ -213,8 +215,8 @@ struct LoaderMeasurement {
 }
 
 /// Errors out of concurrent iterations.
+// Sound: the list is only touched with the lock held.
 private final class Failures: @unchecked Sendable {
-  // Sound: guarded by the lock.
   private let lock = NSLock()
   private var errors: [any Error] = []
 

@@ -1,6 +1,7 @@
 import CKernels
 
-/// The numbers of one AdamW update; see ``KernelContext/adamW(_:gradients:firstMoments:secondMoments:range:update:)``.
+/// The numbers of one AdamW update; see
+/// ``KernelContext/adamW(_:gradients:firstMoments:secondMoments:range:update:)``.
 package struct AdamWUpdate: Sendable {
   /// η, the learning rate of this step.
   package var learningRate: Float
@@ -71,7 +72,7 @@ extension KernelContext {
       correction2: AdamWUpdate.correction(update.beta2, step: update.step),
       epsilon: update.epsilon, gradient_factor: update.gradientFactor)
     withUnsafePointer(to: &factors) { factors in
-      // Constant while the loop runs, and the loop ends before it goes away.
+      // Sound: constant while the loop runs, and the loop ends before it goes away.
       nonisolated(unsafe) let factors = factors
       team.run(count: range.count, minimumPerThread: 1 << 14) { _, part in
         let place = range.lowerBound + part.lowerBound

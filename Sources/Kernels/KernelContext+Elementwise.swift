@@ -64,7 +64,8 @@ extension KernelContext {
   ///
   ///     y = x (1 + tanh u) / 2,  u = sqrt(2/π) (x + 0.044715 x³)
   ///
-  /// Source: Hendrycks and Gimpel 2016, *Gaussian Error Linear Units* (arXiv:1606.08415), section 2.
+  /// Source: Hendrycks and Gimpel 2016, *Gaussian Error Linear Units* (arXiv:1606.08415), section
+  /// 2.
   ///
   /// Departures from the source: computed as x / (1 + exp(-2u)), which is the same function and
   /// keeps its relative accuracy where u is large and negative.

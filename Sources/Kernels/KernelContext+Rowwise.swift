@@ -78,8 +78,8 @@ extension KernelContext {
     }
   }
 
-  /// The loss of each row in nats, and, unless `factor` is 0, `factor` times its gradient in place of
-  /// the logits.
+  /// The loss of each row in nats, and, unless `factor` is 0, `factor` times its gradient in place
+  /// of the logits.
   ///
   ///     loss = log Σ_v exp(z_v) − z_token,  gradient = factor · (softmax(z) − onehot(token))
   ///

@@ -16,8 +16,8 @@ package struct Matrix: Sendable {
 
   /// Creates a view of `rowCount` by `columnCount` elements of `array`.
   ///
-  /// - Precondition: `stride` (columnCount when nil) is at least `columnCount`, and the last element
-  ///   lies in the array.
+  /// - Precondition: `stride` (columnCount when nil) is at least `columnCount`, and the last
+  ///   element lies in the array.
   package init(
     _ array: FloatArray, offset: Int = 0, rowCount: Int, columnCount: Int, stride: Int? = nil
   ) {

@@ -1,3 +1,5 @@
+import CKernels
+
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Musl)
@@ -6,11 +8,16 @@
   import Darwin
 #endif
 
+/// How often a thread looks for what it waits for before it sleeps: about 40 microseconds.
+///
+/// Longer than the gap between two loops of a model, shorter than what anyone else would miss.
+private let spinTurns: UInt32 = 2000
+
 /// A fixed number of threads that split loops whose turns write different outputs.
 ///
 /// Thread i of n gets the i-th of n contiguous ranges of almost equal length, always. So which
 /// thread computes an output is a function of the counts alone, and no output has two writers.
-/// Between loops the threads sleep.
+/// Between loops the threads wait for some microseconds, then sleep.
 ///
 /// Sound as `@unchecked Sendable`: all that changes lies in `board` and is read and written under
 /// its mutex. One thread at a time may call ``run(count:minimumPerThread:_:)``.
@@ -91,13 +98,14 @@ package final class ThreadTeam: @unchecked Sendable {
     board.pointee.body = body
     board.pointee.count = count
     board.pointee.parts = parts
-    board.pointee.busyCount = workers.count
-    board.pointee.loop &+= 1
+    headrace_publish(&board.pointee.busyCount, UInt64(workers.count))
+    headrace_publish(&board.pointee.loop, board.pointee.loop &+ 1)
     pthread_cond_broadcast(&board.pointee.hasWork)
     pthread_mutex_unlock(&board.pointee.mutex)
   }
 
   private func finish() {
+    _ = headrace_spin_until(&board.pointee.busyCount, 0, spinTurns)
     pthread_mutex_lock(&board.pointee.mutex)
     while board.pointee.busyCount > 0 {
       pthread_cond_wait(&board.pointee.isDone, &board.pointee.mutex)
@@ -137,11 +145,12 @@ private struct Board {
   var count = 0
   var parts = 0
   /// How many workers have not yet reported that they are done with this loop.
-  var busyCount = 0
+  var busyCount: UInt64 = 0
   var isStopping = false
 }
 
 private final class WorkerArgument {
+  // The team's; it outlives every worker.
   let board: UnsafeMutablePointer<Board>
   let thread: Int
 
@@ -170,6 +179,11 @@ private func work(_ argument: WorkerArgument) {
   var done: UInt64 = 0
   pthread_mutex_lock(&board.pointee.mutex)
   while true {
+    if board.pointee.loop == done && !board.pointee.isStopping {
+      pthread_mutex_unlock(&board.pointee.mutex)
+      _ = headrace_spin_while(&board.pointee.loop, done, spinTurns)
+      pthread_mutex_lock(&board.pointee.mutex)
+    }
     while board.pointee.loop == done && !board.pointee.isStopping {
       pthread_cond_wait(&board.pointee.hasWork, &board.pointee.mutex)
     }
@@ -183,7 +197,7 @@ private func work(_ argument: WorkerArgument) {
         argument.thread, ThreadTeam.range(of: argument.thread, among: parts, count: count))
     }
     pthread_mutex_lock(&board.pointee.mutex)
-    board.pointee.busyCount -= 1
+    headrace_publish(&board.pointee.busyCount, board.pointee.busyCount - 1)
     if board.pointee.busyCount == 0 { pthread_cond_signal(&board.pointee.isDone) }
   }
   pthread_mutex_unlock(&board.pointee.mutex)

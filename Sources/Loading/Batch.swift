@@ -2,7 +2,8 @@ public import Mixing
 
 /// B sequences and everything that is to be known of them.
 ///
-/// A batch lends its memory from its loader: when the last copy of the value is gone, the loader uses the memory again. Keeping a batch is safe and costs its memory.
+/// A batch lends its memory from its loader: when the last copy of the value is gone, the loader
+/// uses the memory again. Keeping a batch is safe and costs its memory.
 public struct Batch: Sendable {
   /// What is known of the rows, without the tokens.
   public let facts: BatchFacts
@@ -26,7 +27,8 @@ public struct Batch: Sendable {
   /// - Throws: ``LoadingError/mixing(_:)`` if a policy of the program's own does not encode.
   public func checkpoint() throws(LoadingError) -> LoaderCheckpoint { try facts.checkpoint() }
 
-  /// Calls `body` with the tokens, row-major `[row, T + 1]`: the inputs of a row are its first T tokens, the targets its last T.
+  /// Calls `body` with the tokens, row-major `[row, T + 1]`: the inputs of a row are its first T
+  /// tokens, the targets its last T.
   ///
   /// - Parameters:
   ///   - type: The element type, which must be the loader's ``BatchConfiguration/tokenType``.
@@ -92,13 +94,14 @@ public struct BatchFacts: Sendable {
   }
 
   /// The mixture that the policy asked for.
-  public var asked: Mixture { storage.asked }
+  public var asked: Mixture { storage.moment.mixture }
 
-  /// The parts, of 2^48, by which the batch was begun: the asked mixture without the domains that were exhausted.
+  /// The parts, of 2^48, by which the batch was begun: the asked mixture without the domains that
+  /// were exhausted.
   public var effectiveShares: [Int64] { Array(storage.effectiveShares) }
 
   /// Why the asked mixture was what it was, in the policy's words.
-  public var reason: String { storage.reason }
+  public var reason: String { storage.moment.reason }
 
   /// The step of the last feedback that the policy had observed; 0 if none.
   public var lastObservedStep: Int { storage.lastObservedStep }
@@ -110,11 +113,26 @@ public struct BatchFacts: Sendable {
   public func checkpoint() throws(LoadingError) -> LoaderCheckpoint { try storage.checkpoint() }
 }
 
+/// A policy between two observations, and what was asked of it once.
+final class PolicyMoment: Sendable {
+  let policy: any MixturePolicy
+  let mixture: Mixture
+  let reason: String
+
+  init(_ policy: any MixturePolicy) {
+    self.policy = policy
+    mixture = policy.mixture
+    reason = policy.reason
+  }
+}
+
 /// The memory behind a batch.
 ///
-/// Filled by the loader's thread while nobody else refers to it; unchanged from then until the last reference outside the loader is gone.
+/// Filled by the loader's thread while nobody else refers to it; unchanged from then until the last
+/// reference outside the loader is gone.
 final class BatchStorage: @unchecked Sendable {
-  // Sound: see above. The loader finds out that it is alone by the reference count, which is atomic.
+  // Sound: see above. The loader finds out that it is alone by the reference count, which is
+  // atomic.
   let sequenceLength: Int
   let domainCount: Int
   let tokenType: TokenType
@@ -124,6 +142,7 @@ final class BatchStorage: @unchecked Sendable {
   private(set) var tokens = UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 64)
   private(set) var domainOfRow = UnsafeMutableBufferPointer<Int32>.allocate(capacity: 0)
   private(set) var epochOfRow = UnsafeMutableBufferPointer<Int>.allocate(capacity: 0)
+  // The buffers by domain are this object's own: allocated with it, freed with it.
   let rowCounts: UnsafeMutableBufferPointer<Int>
   let positionsBefore: UnsafeMutableBufferPointer<Int>
   let positionsAfter: UnsafeMutableBufferPointer<Int>
@@ -137,17 +156,15 @@ final class BatchStorage: @unchecked Sendable {
   var lastObservedStep = 0
   var refusedFeedbackCount = 0
   var ledgerByteCount = 0
-  var asked: Mixture
-  var reason = ""
-  var policy: any MixturePolicy
+  /// The policy by which the batch was drawn.
+  var moment: PolicyMoment
 
-  init(identity: LoaderIdentity, tokenType: TokenType, policy: any MixturePolicy) {
+  init(identity: LoaderIdentity, tokenType: TokenType, moment: PolicyMoment) {
     self.identity = identity
     sequenceLength = identity.sequenceLength
     domainCount = identity.domains.count
     self.tokenType = tokenType
-    self.policy = policy
-    asked = policy.mixture
+    self.moment = moment
     rowCounts = .allocate(capacity: domainCount)
     positionsBefore = .allocate(capacity: domainCount)
     positionsAfter = .allocate(capacity: domainCount)
@@ -171,7 +188,8 @@ final class BatchStorage: @unchecked Sendable {
     effectiveShares.deallocate()
   }
 
-  /// Makes room for the facts of `rows` rows and, unless the caller brings its own memory, their tokens.
+  /// Makes room for the facts of `rows` rows and, unless the caller brings its own memory, their
+  /// tokens.
   func reserve(rows: Int, withTokens: Bool) {
     if domainOfRow.count < rows {
       domainOfRow.deallocate()
@@ -193,7 +211,7 @@ final class BatchStorage: @unchecked Sendable {
   func checkpoint() throws(LoadingError) -> LoaderCheckpoint {
     let erased: PolicyCheckpoint
     do throws(MixingError) {
-      erased = try policy.erasedCheckpoint()
+      erased = try moment.policy.erasedCheckpoint()
     } catch {
       throw .mixing(error)
     }

@@ -3,14 +3,17 @@ internal import Mixing
 
 /// Which domain each row of a batch comes from, and what that does to positions and credits.
 ///
-/// A batch is planned, then either kept or taken back whole, so that a read that fails in the middle of a batch leaves the state where it was.
+/// A batch is planned, then either kept or taken back whole, so that a read that fails in the
+/// middle of a batch leaves the state where it was.
 ///
 /// How a batch is drawn:
 ///
 /// 1. The effective mixture is the asked one without the exhausted domains.
-/// 2. With `everyDomain`, each domain that is not exhausted is given one micro-batch, in order of index; that moves no credit.
+/// 2. With `everyDomain`, each domain that is not exhausted is given one micro-batch, in order of
+///   index; that moves no credit.
 /// 3. The other draws go by the credits, or by the multinomial draw.
-/// 4. A draw that leaves its domain with fewer sequences below its cap than a draw takes exhausts it: its credit goes to the others, and the effective mixture is made anew.
+/// 4. A draw that leaves its domain with fewer sequences below its cap than a draw takes exhausts
+///   it: its credit goes to the others, and the effective mixture is made anew.
 /// 5. Where rows are grouped, they are put in the order of their domains.
 final class BatchDraw {
   private let domainCount: Int
@@ -27,6 +30,8 @@ final class BatchDraw {
   private var apportionment: Apportionment
   private(set) var drawCount = 0
   private(set) var rowTotal = 0
+  /// How many sequences each domain has given, `[domain]`.
+  // This and the other buffers are this object's own: allocated with it, freed with it.
   let positions: UnsafeMutableBufferPointer<Int>
   /// The credits before the batch that was planned last, `[domain]`.
   let creditsBefore: UnsafeMutableBufferPointer<Int64>
@@ -84,7 +89,8 @@ final class BatchDraw {
 
   /// Plans the next batch and moves the state past it.
   ///
-  /// - Returns: False, with the state as before, if the domains that are left do not fill the batch.
+  /// - Returns: False, with the state as before, if the domains that are left do not fill the
+  ///   batch.
   func plan(asked: Mixture, rows: Int, into batch: BatchStorage) throws(LoadingError) -> Bool {
     begin(batch)
     let drawTotal = rows / drawRows
@@ -161,7 +167,8 @@ final class BatchDraw {
     return true
   }
 
-  /// Gives one micro-batch to every domain that is not exhausted, and reports the mixture that results.
+  /// Gives one micro-batch to every domain that is not exhausted, and reports the mixture that
+  /// results.
   private func drawEveryDomain(
     _ drawTotal: Int, asked: UnsafeBufferPointer<Int64>, batch: BatchStorage
   ) throws(LoadingError) -> Int {

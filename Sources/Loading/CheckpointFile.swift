@@ -1,6 +1,7 @@
 internal import Corpora
 
-/// A file of named byte sections that is whole or not there: a loader's checkpoint, and beside it a trainer's.
+/// A file of named byte sections that is whole or not there: a loader's checkpoint, and beside it a
+/// trainer's.
 ///
 ///     0   8   "HRCHECKP"
 ///     8   4   version, 1
@@ -51,7 +52,8 @@ public enum CheckpointFile {
   ///
   /// - Parameter path: The file.
   /// - Returns: The contents by name.
-  /// - Throws: ``LoadingError/checkpointDamaged(path:_:)``, or ``LoadingError/corpus(_:)`` if the file cannot be read.
+  /// - Throws: ``LoadingError/checkpointDamaged(path:_:)``, or ``LoadingError/corpus(_:)`` if the
+  ///   file cannot be read.
   public static func read(_ path: String) throws(LoadingError) -> [String: [UInt8]] {
     let bytes: [UInt8]
     do throws(CorpusError) {

@@ -2,12 +2,14 @@ internal import Corpora
 
 /// How one domain's tokens are cut into units and sequences, independent of any key.
 ///
-/// A *unit* is what is decoded together: a full frame (or, when a sequence is longer than a frame, the frames that it spans). The short last frames of the
-/// shards, laid end to end, are cut into *tail units* of as many sequences; what is left over is the one short unit.
+/// A *unit* is what is decoded together: a full frame (or, when a sequence is longer than a frame,
+/// the frames that it spans). The short last frames of the shards, laid end to end, are cut into
+/// *tail units* of as many sequences; what is left over is the one short unit.
 ///
 ///     shard 0   [frame][frame][frame][short]        whole units: f f f | f f | f | t t
-///     shard 1   [frame][frame][short]               tail list:   short 0, short 1, short 2 → t t and the
-///     shard 2   [frame][short]                      short unit, which every epoch reads last
+///     shard 1   [frame][frame][short]               tail list:   short 0, short 1, short 2 → t t
+///     and the shard 2   [frame][short]                      short unit, which every epoch reads
+///     last
 ///
 /// A sequence is T + 1 tokens; the last one is the first of the next sequence.
 package struct DomainLayout: Sendable, Equatable {
@@ -35,7 +37,8 @@ package struct DomainLayout: Sendable, Equatable {
 
   /// Cuts a domain.
   ///
-  /// - Precondition: `sequenceLength` is positive and every shard ends with a short frame that is not empty.
+  /// - Precondition: `sequenceLength` is positive and every shard ends with a short frame that is
+  ///   not empty.
   package init(
     shardTokenCounts: [Int], sequenceLength: Int, frameTokenCount: Int = tokensPerFrame
   ) {
@@ -65,8 +68,8 @@ package struct DomainLayout: Sendable, Equatable {
     wholeUnitCount + (sequenceCount > wholeUnitCount * sequencesPerUnit ? 1 : 0)
   }
 
-  /// The tokens that a unit takes in memory at most: its frames and the token after them, or its tail
-  /// sequences, each with a last token of its own.
+  /// The tokens that a unit takes in memory at most: its frames and the token after them, or its
+  /// tail sequences, each with a last token of its own.
   package var unitTokenCapacity: Int {
     max(framesPerUnit * frameTokenCount + 1, sequencesPerUnit * (sequenceLength + 1))
   }
@@ -117,7 +120,8 @@ package struct DomainLayout: Sendable, Equatable {
     min(sequencesPerUnit, sequenceCount - unitIndex * sequencesPerUnit)
   }
 
-  /// Returns the last shard before which at most `number` things lie: the shard that holds thing `number`.
+  /// Returns the last shard before which at most `number` things lie: the shard that holds thing
+  /// `number`.
   private static func place(of number: Int, in countsBefore: [Int]) -> Int {
     var low = 0
     var high = countsBefore.count - 1

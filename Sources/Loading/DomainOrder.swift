@@ -1,6 +1,7 @@
 internal import Corpora
 
-/// The one order in which a domain's sequences are read, a pure function of seed, name, layout and pool size.
+/// The one order in which a domain's sequences are read, a pure function of seed, name, layout and
+/// pool size.
 ///
 /// Order version 1. With N sequences an epoch, U whole units of S sequences, pools of P units:
 ///

@@ -2,9 +2,10 @@ package import Corpora
 
 /// A permutation of 0..<count that is computed element by element, from a key and a counter.
 ///
-/// A four-round Feistel network permutes the b-bit numbers, b the bit width of count − 1 but at least 10; values that fall outside are
-/// permuted again until they fall inside (cycle walking), which takes 2^b / count turns on average: fewer than two, and for small counts 1,024 for all values together.
-/// Halves of fewer than five bits would favor some orders over others.
+/// A four-round Feistel network permutes the b-bit numbers, b the bit width of count − 1 but at
+/// least 10; values that fall outside are permuted again until they fall inside (cycle walking),
+/// which takes 2^b / count turns on average: fewer than two, and for small counts 1,024 for all
+/// values together. Halves of fewer than five bits would favor some orders over others.
 ///
 ///     x = (L, R), R the ⌊b/2⌋ low bits
 ///     rounds 0, 2:  L ← L ⊕ F(kᵣ, R)        rounds 1, 3:  R ← R ⊕ F(kᵣ, L)
@@ -15,11 +16,11 @@ package import Corpora
 ///     (k₀, k₁), (k₂, k₃) = Philox(streamKey, counter: (block, lo epoch, hi epoch, 0 and 1)),
 ///     each key two words, the lower word first
 ///
-/// Source: Black, Rogaway 2002, *Ciphers with Arbitrary Finite Domains* (cycle walking); Steele, Lea, Flood 2014, *Fast Splittable
-/// Pseudorandom Number Generators* (the finalizer).
+/// Source: Black, Rogaway 2002, *Ciphers with Arbitrary Finite Domains* (cycle walking); Steele,
+/// Lea, Flood 2014, *Fast Splittable Pseudorandom Number Generators* (the finalizer).
 ///
-/// Departures from the source: the halves differ by one bit when b is odd; the round function is a mixer, not a cipher, since a shuffle
-/// has no adversary.
+/// Departures from the source: the halves differ by one bit when b is odd; the round function is a
+/// mixer, not a cipher, since a shuffle has no adversary.
 package struct KeyedPermutation: Sendable {
   /// How many values are permuted.
   package let count: Int

@@ -73,8 +73,9 @@ public struct Ledger: Sendable {
   /// Reads the ledger at `path`.
   ///
   /// - Parameter path: The file.
-  /// - Throws: ``LoadingError/ledgerDamaged(path:line:reason:)`` for a line that does not decode, or ``LoadingError/corpus(_:)`` if the file cannot be read.
-  ///   A torn last line, without its line feed, is left out.
+  /// - Throws: ``LoadingError/ledgerDamaged(path:line:reason:)`` for a line that does not decode,
+  ///   or ``LoadingError/corpus(_:)`` if the file cannot be read. A torn last line, without its
+  ///   line feed, is left out.
   public init(at path: String) throws(LoadingError) {
     let bytes: [UInt8]
     do throws(CorpusError) {
@@ -109,7 +110,8 @@ public struct Ledger: Sendable {
 
 /// Appends lines to a ledger.
 ///
-/// A line is one `write`. It becomes durable with ``synchronize()``, which a checkpoint that speaks of it must come after.
+/// A line is one `write`. It becomes durable with ``synchronize()``, which a checkpoint that speaks
+/// of it must come after.
 final class LedgerWriter {
   let path: String
   private(set) var byteCount: Int
@@ -141,7 +143,8 @@ final class LedgerWriter {
 
   /// Goes on with the ledger at `path` after `byteCount` bytes; what stands behind them is cut off.
   ///
-  /// - Returns: Through `cutByteCount`, how many bytes were cut off, and whether the last line was torn.
+  /// - Returns: Through `cutByteCount`, how many bytes were cut off, and whether the last line was
+  ///   torn.
   init(resuming path: String, byteCount: Int, cut: inout (byteCount: Int, isTorn: Bool))
     throws(LoadingError)
   {
@@ -181,13 +184,13 @@ final class LedgerWriter {
     appendField("{\"step\":", batch.step)
     appendField(",\"rows\":", batch.rowCount)
     appendField(",\"draw_count\":", drawCount)
-    appendArray(",\"asked\":[", batch.asked.integerShares)
+    appendArray(",\"asked\":[", batch.moment.mixture.integerShares)
     appendArray(",\"effective\":[", batch.effectiveShares)
     appendArray(",\"positions\":[", batch.positionsBefore)
     appendArray(",\"credits\":[", creditsBefore)
     appendArray(",\"drawn\":[", batch.rowCounts)
     append(",\"reason\":")
-    appendQuoted(batch.reason)
+    appendQuoted(batch.moment.reason)
     appendField(",\"last_observed_step\":", batch.lastObservedStep)
     appendField(",\"refused_feedback_count\":", batch.refusedFeedbackCount)
     append(",\"feedback\":[")

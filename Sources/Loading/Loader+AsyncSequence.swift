@@ -3,8 +3,9 @@ internal import Dispatch
 extension Loader {
   /// The batches as an asynchronous sequence, for `for try await batch in loader.batches`.
   ///
-  /// A batch is made when it is asked for, on a thread of its own, so that no cooperative thread waits for a disk or a decoder; nothing runs ahead, so
-  /// that feedback which is observed between two batches reaches the second.
+  /// A batch is made when it is asked for, on a thread of its own, so that no cooperative thread
+  /// waits for a disk or a decoder; nothing runs ahead, so that feedback which is observed between
+  /// two batches reaches the second.
   ///
   /// The loader still belongs to one task: nothing else may call it while a batch is awaited.
   public var batches: Batches { Batches(loader: self) }

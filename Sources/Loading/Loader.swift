@@ -15,9 +15,11 @@ internal import Synchronization
 ///
 /// What it promises:
 ///
-/// 1. The rows of a step depend on corpus, configuration, seed and the mixtures of the steps so far, and on nothing else: not on threads, memory, time, or how often the run was stopped.
+/// 1. The rows of a step depend on corpus, configuration, seed and the mixtures of the steps so
+///   far, and on nothing else: not on threads, memory, time, or how often the run was stopped.
 /// 2. A change of weights moves no position: every domain is read as a prefix of its own order.
-/// 3. `next()` uses every observation that was made before it is called, however much has been read ahead.
+/// 3. `next()` uses every observation that was made before it is called, however much has been read
+///   ahead.
 /// 4. A frame is verified before any of its rows is handed out.
 /// 5. After warm-up a batch allocates nothing.
 ///
@@ -39,6 +41,9 @@ public final class Loader {
   private let draw: BatchDraw
   private var ledger: LedgerWriter?
   private var policy: any MixturePolicy
+  /// What ``policy`` says now; made anew when the policy changes, so that a batch only refers to
+  /// it.
+  private var moment: PolicyMoment
   /// The batches' memory. One that only this list refers to is free.
   private var storages: [BatchStorage] = []
   /// The feedback that was observed since the last batch, for the ledger.
@@ -64,7 +69,8 @@ public final class Loader {
   ///   - options: Settings that have defaults.
   ///   - checkpoint: Where to go on; nil for the beginning.
   ///   - logger: Where notes go, such as that a torn ledger line was cut off.
-  /// - Throws: ``LoadingError`` if a setting, the corpus, the policy or the checkpoint does not fit.
+  /// - Throws: ``LoadingError`` if a setting, the corpus, the policy or the checkpoint does not
+  ///   fit.
   public init(
     _ corpus: Corpus, policy: PolicyRecipe, batch: BatchConfiguration, seed: UInt64,
     options: LoaderOptions = LoaderOptions(), resumingFrom checkpoint: LoaderCheckpoint? = nil,
@@ -82,17 +88,19 @@ public final class Loader {
     } catch {
       throw .mixing(error)
     }
+    moment = PolicyMoment(self.policy)
     draw = BatchDraw(identity: plan.identity)
     let store = ShardStore(corpus: corpus, split: options.split)
-    cache = try PoolCache(
-      orders: plan.orders, store: store, geometry: plan.geometry, byteBudget: plan.poolByteBudget,
-      threadCount: options.threadCount, readTimeoutInSeconds: options.readTimeoutInSeconds)
+    let decoder: UnitDecoder
     do throws(CorpusError) {
-      reader = PoolReader(
-        cache: cache, decoder: try UnitDecoder(store: store, tokenWidth: corpus.tokenWidth))
+      decoder = try UnitDecoder(store: store, tokenWidth: corpus.tokenWidth)
     } catch {
       throw .corpus(error)
     }
+    cache = try PoolCache(
+      orders: plan.orders, store: store, geometry: plan.geometry, byteBudget: plan.poolByteBudget,
+      threadCount: options.threadCount, readTimeoutInSeconds: options.readTimeoutInSeconds)
+    reader = PoolReader(cache: cache, decoder: decoder)
     if let checkpoint { try restore(checkpoint) }
     ledger = try openLedger(at: options.ledgerPath, resumingFrom: checkpoint)
   }
@@ -106,7 +114,8 @@ public final class Loader {
   /// Returns the next batch, or nil when the domains that are left do not fill one.
   ///
   /// - Returns: The batch, whose memory is used again when the last copy of it is gone.
-  /// - Throws: ``LoadingError``. The loader stays where it was: the next call tries the same batch again.
+  /// - Throws: ``LoadingError``. The loader stays where it was: the next call tries the same batch
+  ///   again.
   public func next() throws(LoadingError) -> Batch? {
     let storage = freeStorage()
     storage.reserve(rows: batchRows, withTokens: true)
@@ -117,8 +126,10 @@ public final class Loader {
   /// Writes the tokens of the next batch into `buffer` and returns what is known of it.
   ///
   /// - Parameter buffer: `[row, T + 1]` elements of the configured type, row-major.
-  /// - Returns: The facts, or nil when the domains that are left do not fill a batch; the buffer is unchanged then.
-  /// - Throws: ``LoadingError``, of which ``LoadingError/bufferSize(elementCount:required:)`` is this method's own.
+  /// - Returns: The facts, or nil when the domains that are left do not fill a batch; the buffer is
+  ///   unchanged then.
+  /// - Throws: ``LoadingError``, of which ``LoadingError/bufferSize(elementCount:required:)`` is
+  ///   this method's own.
   /// - Precondition: `Element` is the configured token type.
   public func next<Element: TokenElement>(into buffer: UnsafeMutableBufferPointer<Element>)
     throws(LoadingError) -> BatchFacts?
@@ -141,8 +152,8 @@ public final class Loader {
     throws(LoadingError) -> Bool
   {
     precondition(!isClosed, "the loader was closed")
-    storage.asked = policy.mixture
-    guard try draw.plan(asked: storage.asked, rows: batchRows, into: storage) else { return false }
+    storage.moment = moment
+    guard try draw.plan(asked: moment.mixture, rows: batchRows, into: storage) else { return false }
     storage.rowCount = batchRows
     do throws(LoadingError) {
       try reader.gather(
@@ -163,10 +174,8 @@ public final class Loader {
 
   private func record(_ storage: BatchStorage) throws(LoadingError) {
     storage.step = step + 1
-    storage.reason = policy.reason
     storage.lastObservedStep = lastObservedStep
     storage.refusedFeedbackCount = refusedFeedbackCount
-    storage.policy = policy
     if let ledger {
       try ledger.append(
         storage, creditsBefore: draw.creditsBefore, drawCount: draw.drawCountBefore,
@@ -184,7 +193,7 @@ public final class Loader {
       atomicMemoryFence(ordering: .acquiring)
       return storages[index]
     }
-    let storage = BatchStorage(identity: identity, tokenType: tokenType, policy: policy)
+    let storage = BatchStorage(identity: identity, tokenType: tokenType, moment: moment)
     storages.append(storage)
     return storage
   }
@@ -192,7 +201,8 @@ public final class Loader {
   /// Sets the rows of the batches from the next one on.
   ///
   /// - Parameter rows: B, over all ranks.
-  /// - Throws: ``LoadingError/setting(name:value:allowed:)`` or ``LoadingError/microBatches(rows:microBatchRows:leastRows:)``.
+  /// - Throws: ``LoadingError/setting(name:value:allowed:)`` or
+  ///   ``LoadingError/microBatches(rows:microBatchRows:leastRows:)``.
   public func setBatchRows(_ rows: Int) throws(LoadingError) {
     try LoaderPlan.checkRows(rows, grouping: identity.grouping, domainCount: identity.domains.count)
     batchRows = rows
@@ -200,12 +210,14 @@ public final class Loader {
 
   // MARK: The policy
 
-  /// Takes in what training reported of a step; the next batch is drawn by the mixture that follows from it.
+  /// Takes in what training reported of a step; the next batch is drawn by the mixture that follows
+  /// from it.
   ///
   /// Steps may be left out, but not repeated, and a step must have been handed out.
   ///
   /// - Parameter feedback: The report of one step.
-  /// - Throws: ``LoadingError/mixing(_:)`` for a step out of order; for NaN, infinite or misshapen feedback as ``LoaderOptions/invalidFeedback`` says. The policy has not seen it then.
+  /// - Throws: ``LoadingError/mixing(_:)`` for a step out of order; for NaN, infinite or misshapen
+  ///   feedback as ``LoaderOptions/invalidFeedback`` says. The policy has not seen it then.
   public func observe(_ feedback: Feedback) throws(LoadingError) {
     do throws(MixingError) {
       try feedback.validateStep(lastHandedOut: step, lastObserved: lastObservedStep)
@@ -220,7 +232,10 @@ public final class Loader {
     } catch {
       throw .mixing(error)
     }
-    policy.observe(feedback)
+    if policy.readsFeedback {
+      policy.observe(feedback)
+      moment = PolicyMoment(policy)
+    }
     lastObservedStep = feedback.step
     if ledger != nil { observed.append(feedback) }
   }
@@ -230,7 +245,8 @@ public final class Loader {
   /// - Parameters:
   ///   - mixture: The new mixture.
   ///   - reason: Why, in a few words, for the ledger.
-  /// - Throws: ``LoadingError/policyIsNotManual(policy:)`` under another policy, or ``LoadingError/mixing(_:)`` for a mixture of another number of domains.
+  /// - Throws: ``LoadingError/policyIsNotManual(policy:)`` under another policy, or
+  ///   ``LoadingError/mixing(_:)`` for a mixture of another number of domains.
   public func setMixture(_ mixture: Mixture, reason: String) throws(LoadingError) {
     guard var manual = policy as? ManualPolicy else {
       throw .policyIsNotManual(policy: type(of: policy).name)
@@ -241,10 +257,11 @@ public final class Loader {
       throw .mixing(error)
     }
     policy = manual
+    moment = PolicyMoment(policy)
   }
 
   /// The mixture that the next batch is drawn by.
-  public var mixture: Mixture { policy.mixture }
+  public var mixture: Mixture { moment.mixture }
 
   /// Whether the policy learns from feedback; if not, nothing has to be measured for it.
   public var readsFeedback: Bool { policy.readsFeedback }
@@ -258,7 +275,8 @@ public final class Loader {
     try ledger?.synchronize()
   }
 
-  /// Ends the decode threads and closes the ledger. Never waits for a read; batches that were handed out stay valid.
+  /// Ends the decode threads and closes the ledger. Never waits for a read; batches that were
+  /// handed out stay valid.
   public func close() {
     isClosed = true
     cache.stop()
@@ -275,6 +293,7 @@ public final class Loader {
     } catch {
       throw .mixing(error)
     }
+    moment = PolicyMoment(policy)
     step = checkpoint.step
     lastObservedStep = checkpoint.lastObservedStep
     refusedFeedbackCount = checkpoint.refusedFeedbackCount

@@ -7,7 +7,8 @@ public import Mixing
   internal import Foundation
 #endif
 
-/// What must be the same for a run to go on: the corpus and the part of the configuration that decides the order and the draw.
+/// What must be the same for a run to go on: the corpus and the part of the configuration that
+/// decides the order and the draw.
 public struct LoaderIdentity: Sendable, Equatable, Codable {
   /// The version of the order: ``Loader/orderVersion``.
   public var orderVersion: Int
@@ -89,9 +90,11 @@ public struct LoaderIdentity: Sendable, Equatable, Codable {
   }
 }
 
-/// The state of a loader after a batch: O(domains), the same on every rank, independent of threads and memory.
+/// The state of a loader after a batch: O(domains), the same on every rank, independent of threads
+/// and memory.
 ///
-/// Resuming from it gives the following batch; feedback for the last one may still be observed after that.
+/// Resuming from it gives the following batch; feedback for the last one may still be observed
+/// after that.
 public struct LoaderCheckpoint: Sendable, Equatable, Codable {
   /// What must be the same when the run goes on.
   public var identity: LoaderIdentity
@@ -142,7 +145,8 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
   /// - Parameters:
   ///   - bytes: The encoded checkpoint.
   ///   - path: Where it came from, for the error.
-  /// - Throws: ``LoadingError/checkpointDamaged(path:_:)`` if it does not decode or contradicts itself.
+  /// - Throws: ``LoadingError/checkpointDamaged(path:_:)`` if it does not decode or contradicts
+  ///   itself.
   public init(bytes: [UInt8], path: String = "checkpoint") throws(LoadingError) {
     do {
       self = try JSONDecoder().decode(LoaderCheckpoint.self, from: Data(bytes))

@@ -21,11 +21,13 @@ public struct BatchConfiguration: Sendable, Equatable, Codable {
     self.grouping = grouping
   }
 
-  /// Rows in single-domain micro-batches, ordered by domain, for a trainer that accumulates gradients.
+  /// Rows in single-domain micro-batches, ordered by domain, for a trainer that accumulates
+  /// gradients.
   public struct Grouping: Sendable, Equatable, Codable {
     /// m, the rows of a micro-batch; it divides the batch.
     public var microBatchRows: Int
-    /// Whether every domain that is not exhausted first gets one micro-batch, before the rest follow the mixture.
+    /// Whether every domain that is not exhausted first gets one micro-batch, before the rest
+    /// follow the mixture.
     public var everyDomain: Bool
 
     /// Groups rows into micro-batches of `microBatchRows`.
@@ -41,13 +43,15 @@ public struct BatchConfiguration: Sendable, Equatable, Codable {
 
 /// How a mixture becomes the domains of rows.
 public enum DrawRule: String, Sendable, Codable, CaseIterable {
-  /// Exact shares by integer credits: what was drawn never strays from what was asked by more than a constant.
+  /// Exact shares by integer credits: what was drawn never strays from what was asked by more than
+  /// a constant.
   case credits
   /// An independent seeded draw per row, as the papers do.
   case multinomial
 }
 
-/// What a loader does with feedback that is NaN, infinite or malformed; it never reaches the policy.
+/// What a loader does with feedback that is NaN, infinite or malformed; it never reaches the
+/// policy.
 public enum InvalidFeedbackRule: String, Sendable, Codable, CaseIterable {
   /// `observe` throws.
   case stop
@@ -63,7 +67,8 @@ public struct LoaderOptions: Sendable, Equatable {
   public var unitsPerPool = 4
   /// How a mixture becomes the domains of rows.
   public var draw: DrawRule = .credits
-  /// The most epochs that a domain is read, by name; a domain that is not named is repeated for ever, each epoch in a new order.
+  /// The most epochs that a domain is read, by name; a domain that is not named is repeated for
+  /// ever, each epoch in a new order.
   public var epochCaps: [String: Double] = [:]
   /// The bytes that decoded pools and one batch may take.
   public var byteBudget = 256 << 20

@@ -1,7 +1,8 @@
 internal import Corpora
 internal import Mixing
 
-/// What follows from a loader's settings before anything is read: checked, and the same for every loader of a run.
+/// What follows from a loader's settings before anything is read: checked, and the same for every
+/// loader of a run.
 struct LoaderPlan {
   let identity: LoaderIdentity
   let orders: [DomainOrder]
@@ -95,7 +96,6 @@ struct LoaderPlan {
   private static func check(
     _ batch: BatchConfiguration, _ options: LoaderOptions, domainCount: Int
   ) throws(LoadingError) {
-    try check("sequence length", batch.sequenceLength, in: 1...sequenceLengthLimit)
     try check("units per pool", options.unitsPerPool, in: 1...unitsPerPoolLimit)
     try check("threads", options.threadCount, in: 0...threadLimit)
     try check("read timeout in seconds", options.readTimeoutInSeconds, in: 1...86_400)
@@ -124,9 +124,10 @@ struct LoaderPlan {
   }
 
   /// Refuses a T that neither divides a frame nor is a multiple of one.
-  private static func checkSequenceLength(_ length: Int, allowsUnusedTails: Bool)
+  static func checkSequenceLength(_ length: Int, allowsUnusedTails: Bool)
     throws(LoadingError)
   {
+    try check("sequence length", length, in: 1...sequenceLengthLimit)
     let isDivisor = tokensPerFrame % length == 0
     let isMultiple = length % tokensPerFrame == 0
     guard !isDivisor, !isMultiple, !allowsUnusedTails else { return }

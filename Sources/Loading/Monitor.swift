@@ -40,7 +40,8 @@ final class Monitor: @unchecked Sendable {
   /// Waits, with the lock held, until another thread broadcasts.
   func wait() { pthread_cond_wait(condition, mutex) }
 
-  /// Waits, with the lock held, until another thread broadcasts or the clock passes `deadline`; false if the latter.
+  /// Waits, with the lock held, until another thread broadcasts or the clock passes `deadline`;
+  /// false if the latter.
   func wait(until deadline: Deadline) -> Bool {
     var time = deadline.time
     return pthread_cond_timedwait(condition, mutex, &time) == 0

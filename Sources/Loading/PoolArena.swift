@@ -6,9 +6,11 @@
 
 /// The memory of all pools: one reservation, in huge pages where the system has them.
 ///
-/// Rows lie scattered in some megabytes per domain, so that with small pages most rows would begin with a walk through the page table. Measured with 5 domains and 2 MiB pools:
-/// gathering costs a third less in huge pages. Memory that was never written takes no room.
+/// Rows lie scattered in some megabytes per domain, so that with small pages most rows would begin
+/// with a walk through the page table. Measured with 5 domains and 2 MiB pools: gathering costs a
+/// third less in huge pages. Memory that was never written takes no room.
 final class PoolArena {
+  // This object's own mapping; slots keep the object alive.
   private let memory: UnsafeMutableRawPointer
   private let byteCount: Int
   private let slotByteCount: Int

@@ -2,9 +2,11 @@ internal import Corpora
 
 /// The decoded pools of all domains, in one byte budget, and the threads that decode ahead.
 ///
-/// A cache in the strict sense: what is in it changes how long ``pool(_:of:)`` takes, never what it gives. The loader's thread asks for the pool that a domain
-/// reads now; decode threads fill that pool and, when there is room, the one after it, in the order in which the domains run dry under the current weights. A unit
-/// that nobody has begun is decoded by whoever needs it, so that no threads are needed and none is waited for without need.
+/// A cache in the strict sense: what is in it changes how long ``pool(_:of:)`` takes, never what it
+/// gives. The loader's thread asks for the pool that a domain reads now; decode threads fill that
+/// pool and, when there is room, the one after it, in the order in which the domains run dry under
+/// the current weights. A unit that nobody has begun is decoded by whoever needs it, so that no
+/// threads are needed and none is waited for without need.
 ///
 /// When the budget is short, the pool that the current weights need last makes room.
 final class PoolCache: @unchecked Sendable {
@@ -28,11 +30,13 @@ final class PoolCache: @unchecked Sendable {
     var rowsLeft = 0
     /// The domain's part of the current effective mixture, of 2^48.
     var share: Int64 = 0
-    /// Whether the batch that is being made reads ``current``; no thread may take it away meanwhile.
+    /// Whether the batch that is being made reads ``current``; no thread may take it away
+    /// meanwhile.
     var isPinned = false
   }
 
-  /// By domain; a buffer, since every access to an array of a class would be checked for exclusivity.
+  /// By domain; a buffer, since every access to an array of a class would be checked for
+  /// exclusivity.
   private let domains: UnsafeMutableBufferPointer<DomainPools>
   private var freeSlots: [PoolSlot] = []
   private var slotCount = 0
@@ -79,7 +83,8 @@ final class PoolCache: @unchecked Sendable {
 
   // MARK: The loader's thread
 
-  /// Tells the threads which domains the next batch reads and how fast each is read, and unseats those whose pool was taken away.
+  /// Tells the threads which domains the next batch reads and how fast each is read, and unseats
+  /// those whose pool was taken away.
   func beginBatch(
     shares: UnsafeBufferPointer<Int64>, rowCounts: UnsafeBufferPointer<Int>,
     seats: UnsafeMutableBufferPointer<PoolSeat>
@@ -99,10 +104,13 @@ final class PoolCache: @unchecked Sendable {
     monitor.unlock()
   }
 
-  /// Returns the place of `pool` of `domain`, which the domain reads from now; its units may still have to be decoded.
+  /// Returns the place of `pool` of `domain`, which the domain reads from now; its units may still
+  /// have to be decoded.
   ///
   /// - Returns: The slot, and the domain that lost its current pool to it, if one did.
-  func pool(_ pool: DomainOrder.Pool, of domain: Int) -> (slot: PoolSlot, evicted: Int?) {
+  func pool(_ pool: DomainOrder.Pool, of domain: Int) throws(LoadingError) -> (
+    slot: PoolSlot, evicted: Int?
+  ) {
     monitor.lock()
     defer {
       wakeThreads()
@@ -121,19 +129,21 @@ final class PoolCache: @unchecked Sendable {
       }
       release(next)
     }
-    let (slot, evicted) = slotForCaller()
+    let (slot, evicted) = try slotForCaller(of: domain)
     slot.assign(domain: domain, pool: pool, order: orders[domain])
     domains[domain].current = slot
     return (slot, evicted)
   }
 
-  /// Returns when the unit at `rank` of `slot` is decoded; decodes it itself if no thread has begun.
+  /// Returns when the unit at `rank` of `slot` is decoded; decodes it itself if no thread has
+  /// begun.
   ///
   /// - Returns: Whether all units of the slot are decoded.
   func waitForUnit(_ rank: Int, of slot: PoolSlot, using decoder: UnitDecoder)
     throws(LoadingError) -> Bool
   {
     monitor.lock()
+    var deadline: Deadline?
     while true {
       switch slot.states[rank] {
       case .ready:
@@ -148,21 +158,30 @@ final class PoolCache: @unchecked Sendable {
       case .empty:
         decodeUnlocked(rank: rank, of: slot, using: decoder)
       case .decoding:
-        isCallerWaiting = true
-        let inTime = monitor.wait(until: Deadline(inSeconds: readTimeoutInSeconds))
-        isCallerWaiting = false
-        if !inTime, case .decoding = slot.states[rank] {
-          let (unit, domain) = (slot.units[rank], slot.domain)
+        let limit = deadline ?? Deadline(inSeconds: readTimeoutInSeconds)
+        deadline = limit
+        if !waitForThreads(until: limit), case .decoding = slot.states[rank] {
+          let error = timeout(ofUnit: slot.units[rank], domain: slot.domain)
           monitor.unlock()
-          let (place, frame) = store.place(
-            ofUnit: unit, domain: domain, layout: orders[domain].layout)
-          throw .readTimedOut(place, frame: frame, timeoutInSeconds: readTimeoutInSeconds)
+          throw error
         }
       }
     }
   }
 
   // MARK: With the lock held
+
+  /// Waits until a thread has decoded something; false if none has by `deadline`.
+  private func waitForThreads(until deadline: Deadline) -> Bool {
+    isCallerWaiting = true
+    defer { isCallerWaiting = false }
+    return monitor.wait(until: deadline)
+  }
+
+  private func timeout(ofUnit unit: Int, domain: Int) -> LoadingError {
+    let (place, frame) = store.place(ofUnit: unit, domain: domain, layout: orders[domain].layout)
+    return .readTimedOut(place, frame: frame, timeoutInSeconds: readTimeoutInSeconds)
+  }
 
   /// Decodes the unit at `rank` of `slot`; the lock is open meanwhile.
   private func decodeUnlocked(rank: Int, of slot: PoolSlot, using decoder: UnitDecoder) {
@@ -211,17 +230,19 @@ final class PoolCache: @unchecked Sendable {
     return PoolSlot(geometry: geometry, arena: arena, index: slotCount - 1)
   }
 
-  /// Returns a slot for the pool that the caller needs now, taking the one that is needed last if it must.
-  private func slotForCaller() -> (slot: PoolSlot, evicted: Int?) {
+  /// Returns a slot for the pool that the caller needs now, taking the one that is needed last if
+  /// it must.
+  private func slotForCaller(of domain: Int) throws(LoadingError) -> (
+    slot: PoolSlot, evicted: Int?
+  ) {
+    let deadline = Deadline(inSeconds: readTimeoutInSeconds)
     while true {
       if let slot = unusedSlot() { return (slot, nil) }
       if let victim = latest(neededAfter: -1, sparesPinned: false) {
         return (evict(victim), victim.isNext ? nil : victim.domain)
       }
       // Every slot is being written to; the threads need nothing of ours to finish.
-      isCallerWaiting = true
-      monitor.wait()
-      isCallerWaiting = false
+      guard waitForThreads(until: deadline) else { throw timeout(ofUnit: 0, domain: domain) }
     }
   }
 
@@ -233,7 +254,8 @@ final class PoolCache: @unchecked Sendable {
 
   /// Returns the pool that the current weights need last, if that is later than `moment`.
   ///
-  /// A pool that is being written to cannot make room, and a current pool only after the one that follows it.
+  /// A pool that is being written to cannot make room, and a current pool only after the one that
+  /// follows it.
   private func latest(neededAfter moment: Double, sparesPinned: Bool) -> Victim? {
     var latest = moment
     var victim: Victim?
@@ -291,7 +313,8 @@ final class PoolCache: @unchecked Sendable {
     }
   }
 
-  /// Returns a unit that nobody has begun, of the pool that is needed first; makes room for a next pool if none is there.
+  /// Returns a unit that nobody has begun, of the pool that is needed first; makes room for a next
+  /// pool if none is there.
   private func mostUrgentUnit() -> (PoolSlot, rank: Int)? {
     var first: (moment: Double, slot: PoolSlot, rank: Int)?
     var missing: (moment: Double, domain: Int)?

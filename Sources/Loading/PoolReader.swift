@@ -1,9 +1,9 @@
-internal import CKernels
 internal import Corpora
 
 /// Where a domain reads: a row of a pool. Only the loader's thread touches seats.
 struct PoolSeat {
-  /// The pool's slot, which the cache keeps alive while the seat's domain has it as its current pool; nil if the domain must be seated again.
+  /// The pool's slot, which the cache keeps alive while the seat's domain has it as its current
+  /// pool; nil if the domain must be seated again.
   var slot: Unmanaged<PoolSlot>?
   /// The slot's tokens.
   var memory: UnsafeRawPointer?
@@ -23,10 +23,12 @@ struct PoolSeat {
 
 /// Copies rows out of pools into batches.
 ///
-/// This is what remains of loading beside libzstd: one widening copy per row, with the domain's next row prefetched meanwhile.
+/// This is what remains of loading beside libzstd: one widening copy per row, with the domain's
+/// next row prefetched meanwhile.
 final class PoolReader {
   private let cache: PoolCache
   private let decoder: UnitDecoder
+  // Allocated with this object, freed with it.
   private let seats: UnsafeMutableBufferPointer<PoolSeat>
 
   init(cache: PoolCache, decoder: UnitDecoder) {
@@ -66,7 +68,8 @@ final class PoolReader {
 
   /// Copies the rows of a batch.
   ///
-  /// - Throws: The first failure in the order of the rows. Every domain must be seated again then, since some have moved.
+  /// - Throws: The first failure in the order of the rows. Every domain must be seated again then,
+  ///   since some have moved.
   func gather(_ request: Request) throws(LoadingError) {
     cache.beginBatch(shares: request.shares, rowCounts: request.rowCounts, seats: seats)
     for domain in seats.indices { seats[domain].position = request.positions[domain] }
@@ -86,7 +89,7 @@ final class PoolReader {
     for row in request.domainOfRow.indices {
       let domain = Int(request.domainOfRow[row])
       if seats[domain].slot == nil || seats[domain].nextRow == seats[domain].rowCount {
-        seat(domain)
+        try seat(domain)
       }
       if !seats[domain].isComplete { try waitForRow(of: domain) }
       let seat = seats[domain]
@@ -104,9 +107,9 @@ final class PoolReader {
   }
 
   /// Gives a domain the pool in which its position lies.
-  private func seat(_ domain: Int) {
+  private func seat(_ domain: Int) throws(LoadingError) {
     let (pool, row) = cache.orders[domain].place(of: seats[domain].position)
-    let (slot, evicted) = cache.pool(pool, of: domain)
+    let (slot, evicted) = try cache.pool(pool, of: domain)
     if let evicted { seats[evicted].slot = nil }
     seats[domain].slot = Unmanaged.passUnretained(slot)
     seats[domain].memory = UnsafeRawPointer(slot.memory.baseAddress)
@@ -122,56 +125,5 @@ final class PoolReader {
     guard let slot = seats[domain].slot?.takeUnretainedValue() else { return }
     seats[domain].isComplete = try cache.waitForUnit(
       slot.rank(ofRow: seats[domain].nextRow), of: slot, using: decoder)
-  }
-}
-
-/// The widening copy from one token width to one element type.
-private struct RowCopy {
-  private enum Form {
-    case from16To16, from16To32, from16To64, from32To32, from32To64
-  }
-
-  private let form: Form
-
-  init(from width: TokenWidth, to type: TokenType) {
-    switch (width, type) {
-    case (.uint16, .uint16): form = .from16To16
-    case (.uint16, .uint32), (.uint16, .int32): form = .from16To32
-    case (.uint16, .int64): form = .from16To64
-    case (.uint32, .uint32), (.uint32, .int32): form = .from32To32
-    case (.uint32, .int64): form = .from32To64
-    case (.uint32, .uint16):
-      preconditionFailure("a loader refuses to narrow tokens when it is made")
-    }
-  }
-
-  /// Copies `count` tokens that begin at token `position` of `memory`.
-  @inline(__always)
-  func callAsFunction(
-    _ memory: UnsafeRawPointer, at position: Int, upcoming: Int,
-    into destination: UnsafeMutableRawPointer, count: Int
-  ) {
-    let narrow = memory.assumingMemoryBound(to: UInt16.self)
-    let wide = memory.assumingMemoryBound(to: UInt32.self)
-    switch form {
-    case .from16To16:
-      headrace_copy_u16_u16(
-        destination.assumingMemoryBound(to: UInt16.self), narrow + position, count,
-        narrow + upcoming)
-    case .from16To32:
-      headrace_copy_u16_u32(
-        destination.assumingMemoryBound(to: UInt32.self), narrow + position, count,
-        narrow + upcoming)
-    case .from16To64:
-      headrace_copy_u16_i64(
-        destination.assumingMemoryBound(to: Int64.self), narrow + position, count,
-        narrow + upcoming)
-    case .from32To32:
-      headrace_copy_u32_u32(
-        destination.assumingMemoryBound(to: UInt32.self), wide + position, count, wide + upcoming)
-    case .from32To64:
-      headrace_copy_u32_i64(
-        destination.assumingMemoryBound(to: Int64.self), wide + position, count, wide + upcoming)
-    }
   }
 }

@@ -36,8 +36,9 @@ struct PoolGeometry: Sendable, Equatable {
 
 /// The memory of one pool, and how far it is decoded.
 ///
-/// The states are guarded by the cache's lock. The memory of a unit is written by the one thread that set the unit to `decoding`, and read by the loader's thread
-/// after it saw, under the lock, that the unit is ready.
+/// The states are guarded by the cache's lock. The memory of a unit is written by the one thread
+/// that set the unit to `decoding`, and read by the loader's thread after it saw, under the lock,
+/// that the unit is ready.
 final class PoolSlot {
   enum UnitState {
     case empty
@@ -81,7 +82,8 @@ final class PoolSlot {
   /// Whether every unit is decoded.
   var isComplete: Bool { readyCount == unitCount }
 
-  /// Makes the slot the place of `pool` of `domain`: sets its units and row offsets, with nothing decoded.
+  /// Makes the slot the place of `pool` of `domain`: sets its units and row offsets, with nothing
+  /// decoded.
   func assign(domain: Int, pool: DomainOrder.Pool, order: DomainOrder) {
     self.domain = domain
     self.pool = pool

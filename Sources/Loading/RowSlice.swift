@@ -1,6 +1,7 @@
 /// Which rows of the global batch a rank serves.
 ///
-/// Rank r of W serves rows [r·B/W, (r+1)·B/W). The batch is the same at every world size, so that the union of the ranks' rows is the one-rank batch, row for row.
+/// Rank r of W serves rows [r·B/W, (r+1)·B/W). The batch is the same at every world size, so that
+/// the union of the ranks' rows is the one-rank batch, row for row.
 public enum RowSlice {
   /// Returns the rows of `rank`.
   ///
@@ -9,7 +10,8 @@ public enum RowSlice {
   ///   - worldSize: W, the number of ranks.
   ///   - batch: The shape of the global batch.
   /// - Returns: The rows that the rank serves, all slices of one length.
-  /// - Throws: ``LoadingError/worldSize(_:rows:microBatchRows:)`` if W does not divide the batch into whole micro-batches.
+  /// - Throws: ``LoadingError/worldSize(_:rows:microBatchRows:)`` if W does not divide the batch
+  ///   into whole micro-batches.
   public static func rows(rank: Int, worldSize: Int, of batch: BatchConfiguration)
     throws(LoadingError) -> Range<Int>
   {

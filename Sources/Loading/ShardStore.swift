@@ -2,10 +2,12 @@ internal import Corpora
 
 /// The open shards of one split, shared by all threads of a loader.
 ///
-/// A shard is opened when it is first needed. Only so many stay open, so that a corpus of any number of shards needs a bounded number of file
-/// descriptors and a bounded amount of memory for indexes; one that is opened again is compared with the manifest again.
+/// A shard is opened when it is first needed. Only so many stay open, so that a corpus of any
+/// number of shards needs a bounded number of file descriptors and a bounded amount of memory for
+/// indexes; one that is opened again is compared with the manifest again.
 final class ShardStore: @unchecked Sendable {
-  // Sound: `readers` and `opened` are only touched with `monitor` locked; a reader itself may be used by any thread.
+  // Sound: `readers` and `opened` are only touched with `monitor` locked; a reader itself may be
+  // used by any thread.
   private let monitor = Monitor()
   private let corpus: Corpus
   private let split: Split

@@ -5,7 +5,8 @@ final class UnitDecoder {
   private let frameDecoder: FrameDecoder
   private let store: ShardStore
   private let tokenWidth: TokenWidth
-  /// A short last frame, of which a tail unit takes some sequences; allocated when the first is needed.
+  /// A short last frame, of which a tail unit takes some sequences; allocated when the first is
+  /// needed.
   private var shortFrame = UnsafeMutableRawBufferPointer(start: nil, count: 0)
 
   init(store: ShardStore, tokenWidth: TokenWidth) throws(CorpusError) {

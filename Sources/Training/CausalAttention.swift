@@ -13,12 +13,12 @@ import Kernels
 ///     O = softmax(mask(R(Q) R(K)ᵀ / sqrt(c))) V,   per head, c = d / H
 ///     R turns the pair (x_j, x_{j + c/2}) at position t by the angle t · base^(−2j / c)
 ///
-/// Work is split by (row, head); each pair is computed by one thread, in blocks of queries that look
-/// only at the keys before their end. Probabilities are computed again in the backward pass, so that
-/// memory does not grow with T².
+/// Work is split by (row, head); each pair is computed by one thread, in blocks of queries that
+/// look only at the keys before their end. Probabilities are computed again in the backward pass,
+/// so that memory does not grow with T².
 ///
-/// Source: Vaswani et al. 2017, *Attention Is All You Need* (arXiv:1706.03762), equation 1; Su et al.
-/// 2021, *RoFormer* (arXiv:2104.09864), equation 34.
+/// Source: Vaswani et al. 2017, *Attention Is All You Need* (arXiv:1706.03762), equation 1; Su et
+/// al. 2021, *RoFormer* (arXiv:2104.09864), equation 34.
 ///
 /// Departures from the source: a pair is (j, j + c/2) and not (2j, 2j + 1), a fixed permutation of
 /// the head's columns that lets whole vectors turn; no biases.
@@ -109,7 +109,8 @@ final class CausalAttention {
     }
   }
 
-  /// The probabilities of the queries `block` over the keys before its end, in the thread's scratch.
+  /// The probabilities of the queries `block` over the keys before its end, in the thread's
+  /// scratch.
   private func scores(_ queries: Matrix, _ keys: Matrix, block: Range<Int>, thread: Int) -> Matrix {
     let seen = 0..<block.upperBound
     let scores = probabilities[thread].block(rows: 0..<block.count, columns: seen)

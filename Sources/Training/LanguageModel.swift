@@ -6,8 +6,8 @@ package import Kernels
 ///     x ← x + attention(norm(x)) W_o;  x ← x + gelu(norm(x) W_1) W_2      (L layers)
 ///     logits = norm(x) W_head
 ///
-/// Norms are root mean square norms before each block, attention is ``CausalAttention``, nothing has
-/// a bias and the head is not tied to the embedding. All parameters lie in one buffer, by
+/// Norms are root mean square norms before each block, attention is ``CausalAttention``, nothing
+/// has a bias and the head is not tied to the embedding. All parameters lie in one buffer, by
 /// ``ParameterLayout``. Belongs to one thread; it uses its team of threads inside a call only.
 public final class LanguageModel {
   /// The model's shape.

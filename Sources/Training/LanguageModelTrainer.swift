@@ -18,7 +18,8 @@ public struct StepReport: Sendable, Equatable {
 
 /// A model with its optimizer and schedule: one call per step.
 ///
-/// Its whole memory is ``checkpointBytes()``: a trainer that is restored from it goes on bit for bit.
+/// Its whole memory is ``checkpointBytes()``: a trainer that is restored from it goes on bit for
+/// bit.
 public final class LanguageModelTrainer {
   /// The model.
   public let model: LanguageModel

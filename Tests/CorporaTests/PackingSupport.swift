@@ -78,7 +78,7 @@ func documents(
 ) throws -> [[UInt32]] {
   let corpus = try Corpus(at: folder)
   let index = try corpus.domainIndex(named: domain)
-  let decoder = try FrameDecoder()
+  let decoder = try FrameDecoder(verifiesContent: true)
   var documents: [[UInt32]] = []
   for shard in corpus.domains[index].shards[split, default: []].indices {
     let reader = try corpus.openShard(shard, of: split, domainIndex: index)

@@ -1,3 +1,5 @@
+// Covers: KernelContext+AdamW.swift
+
 import Kernels
 import Testing
 

@@ -1,3 +1,5 @@
+// Covers: KernelContext+Elementwise.swift
+
 import Foundation
 import Kernels
 import Testing

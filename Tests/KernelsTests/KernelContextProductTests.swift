@@ -1,3 +1,5 @@
+// Covers: KernelContext+Product.swift
+
 import Kernels
 import Testing
 

@@ -1,3 +1,5 @@
+// Covers: KernelContext+Rowwise.swift
+
 import Foundation
 import Kernels
 import Testing

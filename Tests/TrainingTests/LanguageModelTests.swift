@@ -1,3 +1,5 @@
+// Covers: Activations.swift, CausalAttention.swift, LanguageModelConfiguration.swift
+
 import Foundation
 import Kernels
 import Testing

@@ -1,3 +1,5 @@
+// Covers: AdamW.swift
+
 import Kernels
 import Testing
 import Training

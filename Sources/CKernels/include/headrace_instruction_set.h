@@ -1,7 +1,8 @@
 /* Which vector instructions the kernels may use on this machine.
  *
- * Every kernel takes the instruction set as an argument, so that a test can run the fallback on a machine that would never choose it.
- * There is no global setting. A program asks once, with headrace_best_instruction_set, and passes the answer on.
+ * Every kernel takes the instruction set as an argument, so that a test can run the fallback on a machine that would
+ * never choose it. There is no global setting. A program asks once, with headrace_best_instruction_set, and passes the
+ * answer on.
  */
 #ifndef HEADRACE_INSTRUCTION_SET_H
 #define HEADRACE_INSTRUCTION_SET_H

@@ -1,0 +1,112 @@
+public import Corpora
+
+/// Reads a split of one domain in order, once: no mixing, no shuffling, every sequence exactly
+/// once.
+///
+/// The order is that of the units: the full frames of all shards, then the sequences of their short
+/// last frames. It depends on the corpus and T alone, so that losses of different runs are measured
+/// on the same text.
+public final class EvaluationReader {
+  /// The sequences that this reader gives: of the split, those that were asked for.
+  public let sequences: Range<Int>
+  /// T, the targets of a sequence.
+  public let sequenceLength: Int
+  /// The sequences that are still to be read.
+  public var remainingCount: Int { sequences.upperBound - nextSequence }
+
+  private let domainIndex: Int
+  private let tokenWidth: TokenWidth
+  private let layout: DomainLayout
+  private let decoder: UnitDecoder
+  private var nextSequence: Int
+  /// The unit whose tokens ``memory`` holds.
+  private var unit: Int?
+  // Owned by this object: allocated with it, freed with it.
+  private let memory: UnsafeMutableRawBufferPointer
+
+  /// Opens a split of a domain.
+  ///
+  /// - Parameters:
+  ///   - corpus: The corpus.
+  ///   - domainIndex: Which of its domains.
+  ///   - split: Which split.
+  ///   - sequenceLength: T, which must divide a frame or be a multiple of one.
+  ///   - sequences: Which sequences of the split; nil for all. Ranks take disjoint ranges.
+  /// - Throws: ``LoadingError/sequenceLength(value:below:above:)``,
+  ///   ``LoadingError/setting(name:value:allowed:)``, or ``LoadingError/corpus(_:)``. A split
+  ///   without one whole sequence is no error: it gives none.
+  public init(
+    _ corpus: Corpus, domainIndex: Int, split: Split = .heldOut, sequenceLength: Int,
+    sequences: Range<Int>? = nil
+  ) throws(LoadingError) {
+    try LoaderPlan.checkSequenceLength(sequenceLength, allowsUnusedTails: false)
+    layout = DomainLayout(
+      shardTokenCounts: corpus.domains[domainIndex].shards[split, default: []].map(\.tokenCount),
+      sequenceLength: sequenceLength)
+    let all = 0..<layout.sequenceCount
+    self.sequences = sequences?.clamped(to: all) ?? all
+    self.sequenceLength = sequenceLength
+    self.domainIndex = domainIndex
+    tokenWidth = corpus.tokenWidth
+    nextSequence = self.sequences.lowerBound
+    do throws(CorpusError) {
+      decoder = try UnitDecoder(
+        store: ShardStore(corpus: corpus, split: split), tokenWidth: corpus.tokenWidth)
+    } catch {
+      throw .corpus(error)
+    }
+    memory = .allocate(
+      byteCount: layout.unitTokenCapacity * corpus.tokenWidth.byteCount, alignment: 64)
+  }
+
+  deinit {
+    memory.deallocate()
+  }
+
+  /// Copies the next sequences into `buffer`.
+  ///
+  /// - Parameters:
+  ///   - rows: How many sequences to copy at most.
+  ///   - buffer: Room for `rows` × (T + 1) elements, filled row after row.
+  /// - Returns: How many were copied; fewer than `rows` at the end, then 0.
+  /// - Throws: ``LoadingError/corpus(_:)`` for damage,
+  ///   ``LoadingError/bufferSize(elementCount:required:)``, or ``LoadingError/tokenType(_:width:)``
+  ///   if the elements cannot hold the tokens.
+  public func next<Element: TokenElement>(
+    rows: Int, into buffer: UnsafeMutableBufferPointer<Element>
+  ) throws(LoadingError) -> Int {
+    let required = rows * (sequenceLength + 1)
+    guard buffer.count >= required, let base = buffer.baseAddress else {
+      throw .bufferSize(elementCount: buffer.count, required: required)
+    }
+    guard Element.tokenType.holds(tokenWidth) else {
+      throw .tokenType(Element.tokenType, width: tokenWidth)
+    }
+    let copy = RowCopy(from: tokenWidth, to: Element.tokenType)
+    let count = min(rows, remainingCount)
+    for row in 0..<count {
+      let (unit, sequence) = nextSequence.quotientAndRemainder(
+        dividingBy: layout.sequencesPerUnit)
+      try load(unit)
+      let spacing = unit < layout.frameUnitCount ? sequenceLength : sequenceLength + 1
+      let destination = UnsafeMutableRawPointer(base + row * (sequenceLength + 1))
+      guard let tokens = memory.baseAddress else { break }
+      copy(
+        tokens, at: sequence * spacing, upcoming: sequence * spacing, into: destination,
+        count: sequenceLength + 1)
+      nextSequence += 1
+    }
+    return count
+  }
+
+  private func load(_ unit: Int) throws(LoadingError) {
+    guard self.unit != unit else { return }
+    self.unit = nil
+    do throws(CorpusError) {
+      try decoder.decode(unit: unit, of: domainIndex, layout: layout, into: memory)
+    } catch {
+      throw .corpus(error)
+    }
+    self.unit = unit
+  }
+}
