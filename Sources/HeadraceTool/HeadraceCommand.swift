@@ -24,7 +24,7 @@ struct HeadraceCommand: ParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      PackCommand.self, BenchCommand.self,
+      PackCommand.self, TrainCommand.self, BenchCommand.self,
     ])
 
   /// Runs the command that the arguments ask for; the one place that turns errors into exit codes.
