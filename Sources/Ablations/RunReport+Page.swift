@@ -61,8 +61,9 @@ extension RunReport {
     guard let mean = record.finalEvaluation?.unweightedMean else {
       return "\(work). No domain has held-out text."
     }
+    let measured = record.finalEvaluation?.losses.compactMap { $0 }.count ?? 0
     return "After \(work), the held-out loss is \(ReportNumber.fixed(mean, digits: 3)) nats per "
-      + "token, averaged over \(record.domains.count) domains "
+      + "token, averaged over \(measured) domains "
       + "(perplexity \(ReportNumber.fixed(Self.perplexity(ofLoss: mean), digits: 2)))."
   }
 

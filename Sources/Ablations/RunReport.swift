@@ -76,24 +76,24 @@ public struct RunReport: Sendable {
   // MARK: The table's cells
 
   static let columns = [
-    "domain", "asked", "realized", "tokens", "epochs", "held-out loss", "perplexity",
+    "domain", "held-out loss", "perplexity", "asked", "realized", "tokens", "epochs",
   ]
 
   static func cells(of domain: RunRecord.Domain) -> [String] {
     [
-      domain.name, ReportNumber.percent(domain.askedShare),
+      domain.name, ReportNumber.fixed(domain.loss, digits: 4),
+      ReportNumber.fixed(domain.perplexity, digits: 2), ReportNumber.percent(domain.askedShare),
       ReportNumber.percent(domain.realizedShare), ReportNumber.grouped(domain.tokenCount),
-      ReportNumber.fixed(domain.epochs, digits: 2), ReportNumber.fixed(domain.loss, digits: 4),
-      ReportNumber.fixed(domain.perplexity, digits: 2),
+      ReportNumber.fixed(domain.epochs, digits: 2),
     ]
   }
 
   var meanCells: [String] {
     let mean = record.finalEvaluation?.unweightedMean
     return [
-      "mean of domains", "", "", ReportNumber.grouped(record.tokenTotal), "",
-      ReportNumber.fixed(mean, digits: 4),
-      ReportNumber.fixed(mean.map(Self.perplexity(ofLoss:)), digits: 2),
+      "mean of domains", ReportNumber.fixed(mean, digits: 4),
+      ReportNumber.fixed(mean.map(Self.perplexity(ofLoss:)), digits: 2), "", "",
+      ReportNumber.grouped(record.tokenTotal), "",
     ]
   }
 
@@ -101,8 +101,10 @@ public struct RunReport: Sendable {
 
   /// Training loss and held-out losses over the tokens of the run.
   func lossChart(tickCount: Int) -> LineChart {
+    // Stretches of eight steps or more: a batch's own loss says more of its rows than of the model.
     let training = Self.means(
-      of: metrics.steps.map { (Double($0.tokenTotal), $0.loss) }, limit: Self.pointLimit)
+      of: metrics.steps.map { (Double($0.tokenTotal), $0.loss) },
+      limit: max(20, min(120, metrics.steps.count / 8)))
     var series = [LineChart.Series(name: "training", points: training)]
     for (index, name) in metrics.domains.enumerated() {
       let points = metrics.evaluations.compactMap { evaluation in

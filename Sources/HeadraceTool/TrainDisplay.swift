@@ -15,8 +15,11 @@ final class TrainDisplay: RunObserver {
   private var firstStep = 0
   private var firstTime = ContinuousClock.now
   private var lastTime: ContinuousClock.Instant?
-  /// The last steps, at most 100, for rate and shares.
+  /// The last steps, at most 100, for shares, and what each of them took, for the rate.
   private var recent: [StepMetrics] = []
+  private var recentSeconds: [Double] = []
+  /// When the last step or evaluation ended, in the run's seconds.
+  private var lastEnd: Double?
   private var hasLine = false
 
   private static let eraseLine = "\r\u{1B}[K"
@@ -30,8 +33,13 @@ final class TrainDisplay: RunObserver {
   }
 
   func training(step: StepMetrics) {
-    if recent.count == Self.recentLimit { recent.removeFirst() }
+    if recent.count == Self.recentLimit {
+      recent.removeFirst()
+      recentSeconds.removeFirst()
+    }
     recent.append(step)
+    recentSeconds.append(step.timeInSeconds - (lastEnd ?? step.timeInSeconds))
+    lastEnd = step.timeInSeconds
     let now = ContinuousClock.now
     let interval: Duration = isTerminal ? .milliseconds(200) : .seconds(5)
     if let lastTime, now - lastTime < interval, step.step < stepCount { return }
@@ -42,6 +50,7 @@ final class TrainDisplay: RunObserver {
   }
 
   func training(evaluation: EvaluationMetrics) {
+    lastEnd = evaluation.timeInSeconds
     guard let mean = evaluation.unweightedMean else { return }
     let parts = zip(domains, evaluation.losses).map { name, loss in
       name + " " + (loss.map { NumberText.fixed($0, digits: 3) } ?? "–")
@@ -72,9 +81,10 @@ final class TrainDisplay: RunObserver {
       return domains[domain] + " " + NumberText.percent(sum / Double(recent.count))
     }
     var line = "step \(step.step)/\(stepCount), loss \(NumberText.fixed(step.loss, digits: 4))"
-    if let first = recent.first, step.timeInSeconds > first.timeInSeconds {
-      let rate =
-        Double(step.tokenTotal - first.tokenTotal) / (step.timeInSeconds - first.timeInSeconds)
+    let measured = zip(recent, recentSeconds).filter { $0.1 > 0 }
+    if !measured.isEmpty {
+      let tokens = measured.reduce(0) { $0 + $1.0.tokenCounts.reduce(0, +) }
+      let rate = Double(tokens) / measured.reduce(0) { $0 + $1.1 }
       line += ", \(NumberText.grouped(Int(rate))) tokens/s"
     }
     let done = step.step - firstStep
