@@ -1,5 +1,6 @@
-/// A line on standard error that says how far work has come: redrawn in place on a terminal, written
-/// anew every few seconds elsewhere.
+/// A line on standard error that says how far work has come.
+///
+/// On a terminal it is redrawn in place, elsewhere written anew every few seconds.
 struct ProgressBar {
   /// How far the work is.
   struct State {

@@ -20,6 +20,12 @@ struct TextTable {
     self.init([(names, .left)] + numbers.map { ($0, .right) })
   }
 
+  /// Creates a table of names and what is known by them, without headers.
+  init(facts: [(name: String, value: String)]) {
+    alignments = [.left, .left]
+    rows = facts.map { [$0.name, $0.value] }
+  }
+
   /// Adds a row with one cell for each column.
   mutating func append(_ row: [String]) {
     precondition(row.count == alignments.count, "\(row.count) cells, \(alignments.count) columns")

@@ -53,9 +53,8 @@ final class PoolCache: @unchecked Sendable {
     self.store = store
     self.geometry = geometry
     self.readTimeoutInSeconds = readTimeoutInSeconds
-    // A pool that is read and one that is decoded ahead, for each domain; more would never be used.
-    let useful = orders.count * (threadCount > 0 ? 2 : 1) + threadCount
-    slotLimit = min(useful, max(1, byteBudget / geometry.poolByteCount))
+    slotLimit = geometry.poolLimit(
+      domainCount: orders.count, threadCount: threadCount, byteBudget: byteBudget)
     guard
       let arena = PoolArena(slotCount: slotLimit, slotByteCount: geometry.tokenByteCount)
     else { throw .cannotReserve(byteCount: slotLimit * geometry.tokenByteCount) }
