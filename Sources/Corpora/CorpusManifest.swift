@@ -138,6 +138,8 @@ package struct CorpusManifest: Sendable, Equatable, Codable {
   /// The most tokens that a shard may record, so that no sum over a corpus overflows.
   static let tokenLimit = 1 << 42
   static let domainLimit = 1 << 14
+  /// Every token id is a number of type Int32, which batches may have.
+  static let vocabularyLimit = 1 << 31
 
   private enum CodingKeys: String, CodingKey {
     case format, version, name, tokenizer, domains
@@ -208,7 +210,7 @@ package struct CorpusManifest: Sendable, Equatable, Codable {
 extension CorpusManifest {
   /// Checks every name, path and number once, so that the rest of the program can trust them.
   private func check(path: String) throws(CorpusError) {
-    try expect(path, "vocabulary_size", tokenizer.vocabularySize, in: 1...(1 << 32))
+    try expect(path, "vocabulary_size", tokenizer.vocabularySize, in: 1...Self.vocabularyLimit)
     try expect(path, "end_of_text", tokenizer.endOfText, in: 0...(tokenizer.vocabularySize - 1))
     try expect(
       path, "token_width", tokenWidth.byteCount,

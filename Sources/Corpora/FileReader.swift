@@ -21,7 +21,8 @@ package final class FileReader: Sendable {
 
   /// Opens `path` for reading.
   package init(path: String) throws(CorpusError) {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    // Without O_NONBLOCK, opening a named pipe in a file's place would wait for a writer for ever.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw .cannotOpen(path: path, code: errno) }
     var status = stat()
     guard fstat(descriptor, &status) == 0 else {

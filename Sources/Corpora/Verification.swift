@@ -5,11 +5,11 @@ internal import Synchronization
 /// What is checked, of each shard of the domains and splits that are asked for:
 ///
 /// 1. The file opens, and its size, index checksum, token width, token and document counts are
-///   those of
-///    the manifest; the index and the seek table are sound and agree.
+///   those
+///    of the manifest; the index and the seek table are sound and agree.
 /// 2. Each frame's compressed bytes have the hash of the index.
 /// 3. Each frame decodes to exactly its recorded size, and libzstd finds its content checksum
-///   right.
+///    right.
 /// 4. The content has the checksum and the first token of the index.
 /// 5. Every token is in the vocabulary.
 /// 6. The shard has as many end-of-text tokens as documents, if all its frames are whole.

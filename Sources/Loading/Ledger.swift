@@ -106,6 +106,27 @@ public struct Ledger: Sendable {
     self.header = header
     self.lines = lines
   }
+
+  /// Reads the first line of the ledger at `path`, of which `byteCount` bytes are valid.
+  static func header(at path: String, byteCount: Int) throws(LoadingError) -> LedgerHeader {
+    var line: ArraySlice<UInt8> = []
+    do throws(CorpusError) {
+      let file = try FileReader(path: path)
+      var count = 0
+      repeat {
+        count = min(byteCount, max(1 << 16, 2 * count))
+        let bytes = try file.bytes(at: 0, count: count)
+        line = bytes.prefix { $0 != UInt8(ascii: "\n") }
+      } while line.count == count && count < byteCount
+    } catch {
+      throw .corpus(error)
+    }
+    do {
+      return try JSONDecoder().decode(LedgerHeader.self, from: Data(line))
+    } catch {
+      throw .ledgerDamaged(path: path, line: 1, reason: "\(error)")
+    }
+  }
 }
 
 /// Appends lines to a ledger.
@@ -135,9 +156,15 @@ final class LedgerWriter {
       preconditionFailure("a ledger header did not encode: \(error)")
     }
     buffer.append(UInt8(ascii: "\n"))
-    try flush()
-    do throws(CorpusError) { try DurableFile.synchronizeFolder(of: path) } catch {
-      throw .corpus(error)
+    do throws(LoadingError) {
+      try flush()
+      do throws(CorpusError) { try DurableFile.synchronizeFolder(of: path) } catch {
+        throw .corpus(error)
+      }
+    } catch {
+      // What never was a ledger must not keep the next attempt from beginning one.
+      unlink(path)
+      throw error
     }
   }
 
@@ -145,9 +172,10 @@ final class LedgerWriter {
   ///
   /// - Returns: Through `cutByteCount`, how many bytes were cut off, and whether the last line was
   ///   torn.
-  init(resuming path: String, byteCount: Int, cut: inout (byteCount: Int, isTorn: Bool))
-    throws(LoadingError)
-  {
+  init(
+    resuming path: String, identity: LoaderIdentity, byteCount: Int,
+    cut: inout (byteCount: Int, isTorn: Bool)
+  ) throws(LoadingError) {
     let descriptor = open(path, O_RDWR | O_APPEND | O_CLOEXEC)
     guard descriptor >= 0 else { throw .corpus(.cannotOpen(path: path, code: errno)) }
     self.path = path
@@ -156,6 +184,15 @@ final class LedgerWriter {
     let size = Int(lseek(descriptor, 0, SEEK_END))
     guard size >= byteCount, byteCount > 0, lastByte(at: byteCount) == UInt8(ascii: "\n") else {
       throw .ledgerTooShort(path: path, byteCount: size, recorded: byteCount)
+    }
+    let header = try Ledger.header(at: path, byteCount: byteCount)
+    do throws(LoadingError) {
+      try header.identity.requireSame(as: identity)
+    } catch {
+      guard case .checkpointDiffers(let field, let recorded, let configured) = error else {
+        throw error
+      }
+      throw .ledgerDiffers(path: path, field: field, recorded: recorded, configured: configured)
     }
     cut = (size - byteCount, size > byteCount && lastByte(at: size) != UInt8(ascii: "\n"))
     guard ftruncate(descriptor, off_t(byteCount)) == 0 else {

@@ -308,7 +308,7 @@ public final class Loader {
     }
     var cut = (byteCount: 0, isTorn: false)
     let ledger = try LedgerWriter(
-      resuming: path, byteCount: checkpoint.ledgerByteCount, cut: &cut)
+      resuming: path, identity: identity, byteCount: checkpoint.ledgerByteCount, cut: &cut)
     if cut.byteCount > 0 {
       logger.notice(
         """

@@ -126,6 +126,9 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
     case ledgerByteCount = "ledger_byte_count"
   }
 
+  /// More rows than this are taken for damage; no sum of positions overflows below it.
+  private static let rowLimit = 1 << 60
+
   /// Returns the checkpoint as JSON with sorted keys; equal checkpoints have equal bytes.
   ///
   /// - Returns: UTF-8 bytes for ``init(bytes:path:)``.
@@ -159,6 +162,8 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
       && positions.allSatisfy { $0 >= 0 } && credits.reduce(0, &+) == 0
       && step >= 0 && rowTotal >= 0 && drawCount >= 0 && ledgerByteCount >= 0
       && (0...step).contains(lastObservedStep)
+      && positions.reduce(Int128(0)) { $0 + Int128($1) } == Int128(rowTotal)
+      && rowTotal <= Self.rowLimit && drawCount <= rowTotal
     guard isSound else {
       throw .checkpointDamaged(
         path: path, .content(section: "loader", reason: "its numbers contradict each other"))

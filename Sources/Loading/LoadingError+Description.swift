@@ -42,6 +42,9 @@ extension LoadingError: CustomStringConvertible {
     case .ledgerTooShort(let path, let byteCount, let recorded):
       "the ledger \(path) has \(byteCount) bytes and not the \(recorded) whole lines' bytes that the "
         + "checkpoint was made after: it is another run's, or was cut. Put the right one back."
+    case .ledgerDiffers(let path, let field, let recorded, let configured):
+      "the ledger \(path) is another run's: it was written with \(field) \(recorded), this run has "
+        + "\(configured). Put the right one back."
     case .ledgerExists(let path):
       "a ledger stands at \(path) already. Resume its run, or write to another folder."
     case .ledgerDamaged(let path, let line, let reason):

@@ -31,6 +31,8 @@ public enum LoadingError: Error {
   case checkpointDamaged(path: String, CheckpointFault)
   /// The ledger file is not the one that the checkpoint speaks of.
   case ledgerTooShort(path: String, byteCount: Int, recorded: Int)
+  /// The ledger file belongs to a run of another configuration or corpus.
+  case ledgerDiffers(path: String, field: String, recorded: String, configured: String)
   /// A ledger stands at `path` already, and no checkpoint says how to go on.
   case ledgerExists(path: String)
   /// A line of a ledger does not decode; lines are counted from 1.

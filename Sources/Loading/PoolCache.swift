@@ -39,8 +39,8 @@ final class PoolCache: @unchecked Sendable {
   /// exclusivity.
   private let domains: UnsafeMutableBufferPointer<DomainPools>
   private var freeSlots: [PoolSlot] = []
-  private var slotCount = 0
-  private var threadCount = 0
+  /// Every slot that was made so far.
+  private var slots: [PoolSlot] = []
   private var idleThreadCount = 0
   private var isCallerWaiting = false
   private var isStopped = false
@@ -62,8 +62,9 @@ final class PoolCache: @unchecked Sendable {
     domains = .allocate(capacity: orders.count)
     domains.initialize(repeating: DomainPools())
     freeSlots.reserveCapacity(min(slotLimit, 2 * orders.count))
-    for _ in 0..<threadCount where startThread({ [self] in self.decodeAhead() }) {
-      self.threadCount += 1
+    for _ in 0..<threadCount {
+      // Where the system starts no thread, the caller decodes for itself.
+      _ = startThread { [self] in self.decodeAhead() }
     }
   }
 
@@ -107,9 +108,9 @@ final class PoolCache: @unchecked Sendable {
   /// have to be decoded.
   ///
   /// - Returns: The slot, and the domain that lost its current pool to it, if one did.
-  func pool(_ pool: DomainOrder.Pool, of domain: Int) throws(LoadingError) -> (
-    slot: PoolSlot, evicted: Int?
-  ) {
+  func pool(_ pool: DomainOrder.Pool, of domain: Int) throws(LoadingError)
+    -> (slot: PoolSlot, evicted: Int?)
+  {
     monitor.lock()
     defer {
       wakeThreads()
@@ -128,7 +129,7 @@ final class PoolCache: @unchecked Sendable {
       }
       release(next)
     }
-    let (slot, evicted) = try slotForCaller(of: domain)
+    let (slot, evicted) = try slotForCaller()
     slot.assign(domain: domain, pool: pool, order: orders[domain])
     domains[domain].current = slot
     return (slot, evicted)
@@ -141,46 +142,34 @@ final class PoolCache: @unchecked Sendable {
   func waitForUnit(_ rank: Int, of slot: PoolSlot, using decoder: UnitDecoder)
     throws(LoadingError) -> Bool
   {
-    monitor.lock()
+    var hasTried = false
     var deadline: Deadline?
+    monitor.lock()
     while true {
       switch slot.states[rank] {
       case .ready:
         let isComplete = slot.isComplete
         monitor.unlock()
         return isComplete
-      case .failed(let error):
-        // The next call tries again: the fault may have been a passing one.
-        slot.states[rank] = .empty
+      case .failed(let error) where hasTried:
         monitor.unlock()
         throw .corpus(error)
-      case .empty:
+      case .failed, .empty:
+        // What failed in a thread, or in an earlier call, may have passed or been mended since.
+        hasTried = true
         decodeUnlocked(rank: rank, of: slot, using: decoder)
       case .decoding:
         let limit = deadline ?? Deadline(inSeconds: readTimeoutInSeconds)
         deadline = limit
         if !waitForThreads(until: limit), case .decoding = slot.states[rank] {
-          let error = timeout(ofUnit: slot.units[rank], domain: slot.domain)
-          monitor.unlock()
-          throw error
+          defer { monitor.unlock() }
+          throw timeout(ofUnit: rank, of: slot)
         }
       }
     }
   }
 
   // MARK: With the lock held
-
-  /// Waits until a thread has decoded something; false if none has by `deadline`.
-  private func waitForThreads(until deadline: Deadline) -> Bool {
-    isCallerWaiting = true
-    defer { isCallerWaiting = false }
-    return monitor.wait(until: deadline)
-  }
-
-  private func timeout(ofUnit unit: Int, domain: Int) -> LoadingError {
-    let (place, frame) = store.place(ofUnit: unit, domain: domain, layout: orders[domain].layout)
-    return .readTimedOut(place, frame: frame, timeoutInSeconds: readTimeoutInSeconds)
-  }
 
   /// Decodes the unit at `rank` of `slot`; the lock is open meanwhile.
   private func decodeUnlocked(rank: Int, of slot: PoolSlot, using decoder: UnitDecoder) {
@@ -210,6 +199,20 @@ final class PoolCache: @unchecked Sendable {
     if idleThreadCount > 0 { monitor.broadcast() }
   }
 
+  /// Waits until a thread has decoded something; false if none has by `deadline`.
+  private func waitForThreads(until deadline: Deadline) -> Bool {
+    isCallerWaiting = true
+    defer { isCallerWaiting = false }
+    return monitor.wait(until: deadline)
+  }
+
+  /// Names a unit whose read does not come back.
+  private func timeout(ofUnit rank: Int, of slot: PoolSlot) -> LoadingError {
+    let (place, frame) = store.place(
+      ofUnit: slot.units[rank], domain: slot.domain, layout: orders[slot.domain].layout)
+    return .readTimedOut(place, frame: frame, timeoutInSeconds: readTimeoutInSeconds)
+  }
+
   /// Gives a slot back. One that a thread still writes into is given back by that thread.
   private func release(_ slot: PoolSlot) {
     if slot.decodingCount == 0 { freeSlots.append(slot) }
@@ -224,25 +227,37 @@ final class PoolCache: @unchecked Sendable {
   /// Returns a slot without taking one from anybody, or nil if the budget is used up.
   private func unusedSlot() -> PoolSlot? {
     if let slot = freeSlots.popLast() { return slot }
-    guard slotCount < slotLimit else { return nil }
-    slotCount += 1
-    return PoolSlot(geometry: geometry, arena: arena, index: slotCount - 1)
+    guard slots.count < slotLimit else { return nil }
+    let slot = PoolSlot(geometry: geometry, arena: arena, index: slots.count)
+    slots.append(slot)
+    return slot
   }
 
   /// Returns a slot for the pool that the caller needs now, taking the one that is needed last if
   /// it must.
-  private func slotForCaller(of domain: Int) throws(LoadingError) -> (
-    slot: PoolSlot, evicted: Int?
-  ) {
-    let deadline = Deadline(inSeconds: readTimeoutInSeconds)
+  private func slotForCaller() throws(LoadingError) -> (slot: PoolSlot, evicted: Int?) {
     while true {
       if let slot = unusedSlot() { return (slot, nil) }
       if let victim = latest(neededAfter: -1, sparesPinned: false) {
         return (evict(victim), victim.isNext ? nil : victim.domain)
       }
       // Every slot is being written to; the threads need nothing of ours to finish.
-      guard waitForThreads(until: deadline) else { throw timeout(ofUnit: 0, domain: domain) }
+      if !waitForThreads(until: Deadline(inSeconds: readTimeoutInSeconds)),
+        let (slot, rank) = unitInDecoding()
+      {
+        throw timeout(ofUnit: rank, of: slot)
+      }
     }
+  }
+
+  /// Returns a unit that a thread is decoding.
+  private func unitInDecoding() -> (PoolSlot, rank: Int)? {
+    for slot in slots {
+      for rank in 0..<slot.unitCount {
+        if case .decoding = slot.states[rank] { return (slot, rank) }
+      }
+    }
+    return nil
   }
 
   /// A pool that may make room for another.

@@ -46,6 +46,16 @@ final class ShardStore: @unchecked Sendable {
     return reader
   }
 
+  /// Forgets an open shard that could not be read, so that the next attempt finds the file that
+  /// stands at its path then, which may be a good copy.
+  func close(domain: Int, shard: Int) {
+    monitor.lock()
+    defer { monitor.unlock() }
+    guard readers[domain][shard] != nil else { return }
+    readers[domain][shard] = nil
+    opened.removeAll { $0 == (domain, shard) }
+  }
+
   /// Names the shard and the first frame of a unit, for errors; opens nothing.
   func place(ofUnit unit: Int, domain: Int, layout: DomainLayout) -> (ShardPlace, frame: Int) {
     var (shard, frame) = (0, 0)

@@ -42,7 +42,7 @@ final class UnitDecoder {
     for frame in frames {
       let destination = UnsafeMutableRawBufferPointer(
         rebasing: memory[position..<position + frameByteCount])
-      try reader.decode(frame: frame, into: destination, using: frameDecoder)
+      try decode(frame, of: reader, (domain, shard), into: destination)
       position += frameByteCount
     }
     // The last target of the unit is the first token of the frame after it, which the index knows.
@@ -67,12 +67,25 @@ final class UnitDecoder {
       let reader = try store.reader(domain: domain, shard: segment.shard)
       let byteCount = reader.index.frames[segment.frame].tokenCount * tokenWidth.byteCount
       let frame = shortFrameBuffer(byteCount: byteCount)
-      try reader.decode(frame: segment.frame, into: frame, using: frameDecoder)
+      try decode(segment.frame, of: reader, (domain, segment.shard), into: frame)
       for sequence in segment.sequences {
         let source = frame[sequence * spacing..<sequence * spacing + sequenceByteCount]
         memory[position..<position + sequenceByteCount].copyBytes(from: source)
         position += sequenceByteCount
       }
+    }
+  }
+
+  /// Decodes one frame; a shard in which that fails is opened anew by the next attempt.
+  private func decode(
+    _ frame: Int, of reader: ShardReader, _ place: (domain: Int, shard: Int),
+    into destination: UnsafeMutableRawBufferPointer
+  ) throws(CorpusError) {
+    do throws(CorpusError) {
+      try reader.decode(frame: frame, into: destination, using: frameDecoder)
+    } catch {
+      store.close(domain: place.domain, shard: place.shard)
+      throw error
     }
   }
 
