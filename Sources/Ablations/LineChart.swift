@@ -109,7 +109,8 @@ struct LineChart {
     }.joined()
     let color = line.style.map { "s\($0 % ChartStyle.colorCount)" } ?? "ink"
     let dash = line.isReference ? "2 4" : Self.dash(line.style)
-    var text = "<path class=\"series \(color)\(line.isReference || line.style == nil ? " thin" : "")\""
+    var text =
+      "<path class=\"series \(color)\(line.isReference || line.style == nil ? " thin" : "")\""
     if !dash.isEmpty { text += " stroke-dasharray=\"\(dash)\"" }
     text += " d=\"\(data)\"/>"
     if line.hasMarkers, let style = line.style {

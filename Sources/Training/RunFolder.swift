@@ -84,7 +84,9 @@ public struct RunFolder: Sendable, Equatable {
   func removeBeginnings() throws(RunError) -> Bool {
     var hasRemoved = false
     for path in [ledgerPath, metricsPath] where access(path, F_OK) == 0 {
-      guard unlink(path) == 0 else { throw .corpus(.cannotWrite(path: path, byteOffset: 0, code: errno)) }
+      guard unlink(path) == 0 else {
+        throw .corpus(.cannotWrite(path: path, byteOffset: 0, code: errno))
+      }
       hasRemoved = true
     }
     return hasRemoved

@@ -246,7 +246,8 @@ struct SavedRun {
   let state: RunState
 
   /// Reads the newest checkpoint that is whole; nil if there is none at all.
-  static func newest(in folder: RunFolder, observer: any RunObserver) throws(RunError) -> SavedRun? {
+  static func newest(in folder: RunFolder, observer: any RunObserver) throws(RunError) -> SavedRun?
+  {
     var newest: (path: String, reason: String)?
     for step in try folder.checkpointSteps() {
       let path = folder.checkpointPath(step: step)
