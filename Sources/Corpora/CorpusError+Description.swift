@@ -45,6 +45,12 @@ extension CorpusError: CustomStringConvertible {
     case .shardDiffers(let place, let field, let recorded, let found):
       "\(place) is not the shard that the manifest records: its \(field) is \(found), not "
         + "\(recorded). It was replaced, truncated or damaged; copy or pack it again."
+    case .shardChecksum(let place, let recorded, let found):
+      "\(place) is not the shard that the manifest records: its checksum is "
+        + "\(XXHash.text(found)), not \(XXHash.text(recorded)). Another shard stands in its place; "
+        + "copy or pack it again."
+    case .frameUnreadable(let place, let frame, let underlying):
+      "domain \(place.domain), frame \(frame): \(underlying)"
     case .indexDamaged(let place, let byteOffset, let fault):
       "\(place): the index at byte \(byteOffset) is damaged: \(fault). Copy or pack the shard again."
     case .frameDamaged(let place, let frame, let byteOffset, let fault):
@@ -100,6 +106,7 @@ extension FrameFault: CustomStringConvertible {
   public var description: String {
     switch self {
     case .zstd(let name): "libzstd says \"\(name)\""
+    case .truncated(let fileByteCount): "the file ends at byte \(fileByteCount)"
     case .byteCount(let recorded, let found): "it holds \(found) bytes, not \(recorded)"
     case .hash(let recorded, let found):
       "its bytes have the hash \(XXHash.text(found)), not \(XXHash.text(recorded))"

@@ -17,7 +17,9 @@ package final class FileReader: Sendable {
   private let descriptor: Int32
 
   /// How often a read that failed with EIO is tried before the error is thrown.
-  private static let attemptLimit = 3
+  private static let attemptLimit = 4
+  /// The pause before a second attempt; each further one waits twice as long.
+  private static let pauseInMicroseconds: useconds_t = 10_000
 
   /// Opens `path` for reading.
   package init(path: String) throws(CorpusError) {
@@ -58,14 +60,21 @@ package final class FileReader: Sendable {
       } else if count == 0 {
         throw .endsEarly(
           path: path, byteOffset: byteOffset, byteCount: buffer.count,
-          fileByteCount: byteOffset + done)
+          fileByteCount: min(byteOffset + done, currentByteCount))
       } else if errno != EINTR {
         attempts += 1
         guard (errno == EIO || errno == EAGAIN) && attempts < Self.attemptLimit else {
           throw .cannotRead(path: path, byteOffset: byteOffset + done, code: errno)
         }
+        usleep(Self.pauseInMicroseconds << useconds_t(attempts))
       }
     }
+  }
+
+  /// The file's size now, which is smaller than it was where the file was truncated since.
+  private var currentByteCount: Int {
+    var status = stat()
+    return fstat(descriptor, &status) == 0 ? Int(status.st_size) : byteCount
   }
 
   /// Returns `byteCount` bytes at `byteOffset`.

@@ -138,7 +138,7 @@ extension Feedback {
     Feedback(
       step: step,
       losses: (0..<domainCount).map {
-        $0 == step % 5 ? nil : Double((step * 7 + $0 * 13) % 11) / 3
+        $0 == step % 5 ? nil : Double((step &* 7 &+ $0 * 13) % 11) / 3
       },
       tokenCounts: Array(repeating: 10, count: domainCount))
   }

@@ -73,11 +73,26 @@ public final class TemporaryFolder: Sendable {
   /// Writes a whole file beside the old one and gives it the old one's name.
   ///
   /// - Parameters:
-  ///   - bytes: what it holds from now on.
   ///   - name: its path below this folder.
+  ///   - bytes: what it holds from now on.
   /// - Throws: a Cocoa error.
   public func replace(_ name: String, with bytes: [UInt8]) throws {
     try Data(bytes).write(to: URL(fileURLWithPath: path + "/" + name), options: .atomic)
+  }
+
+  /// Writes some bytes into a file that stands.
+  ///
+  /// - Parameters:
+  ///   - name: its path below this folder.
+  ///   - byteOffset: where the bytes go.
+  ///   - bytes: what stands there from now on.
+  /// - Returns: whether all were written.
+  @discardableResult
+  public func patch(_ name: String, at byteOffset: Int, with bytes: [UInt8]) -> Bool {
+    let descriptor = open(path + "/" + name, O_WRONLY)
+    guard descriptor >= 0 else { return false }
+    defer { close(descriptor) }
+    return pwrite(descriptor, bytes, bytes.count, off_t(byteOffset)) == bytes.count
   }
 
   /// Removes a file.
