@@ -29,7 +29,8 @@ final class RunScratch {
     }
     var plan = PackPlan(domains: domains)
     plan.heldOutFraction = 0.2
-    _ = try Packer(plan, resources: PackResources(memoryByteCount: 64 << 20, threadCount: 1))
+    plan.maximumDocumentByteCount = 1 << 16
+    _ = try Packer(plan, resources: PackResources(memoryByteCount: 256 << 20, threadCount: 1))
       .pack(to: corpusPath)
   }
 
