@@ -34,7 +34,8 @@ extension RunReport {
     \(finalTable)
     </div>
     <p class="soft">Losses are in nats per token on held-out text, lower is better; \
-    perplexity is e to their power. Held-out text is the same in every evaluation and every run over this corpus.</p>
+    perplexity is e to their power. Held-out text is the same in every evaluation and every run \
+    over this corpus.</p>
     \(figure(shareChart(tickCount: 8), shareChart(tickCount: 4), height: 330))
     <h2>Configuration</h2>
     <dl>

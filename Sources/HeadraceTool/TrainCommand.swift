@@ -33,7 +33,7 @@ struct TrainCommand: ParsableCommand {
 
       EXAMPLES
         headrace train corpora/demo --run-folder runs/a --steps 500
-        headrace train corpora/demo --run-folder runs/b --mixture temperature --option exponent=0.5
+        headrace train corpora/demo --run-folder runs/b --option exponent=0.5
         headrace train corpora/demo --run-folder runs/c --mixture code=0.7,prose=0.3
         headrace train --run-folder runs/a --resume
       """)

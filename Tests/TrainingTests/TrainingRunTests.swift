@@ -225,6 +225,20 @@ import Training
     }
   }
 
+  @Test func aSequenceLengthThatLeavesTailsUnusedIsEvaluatedToo() throws {
+    let scratch = try RunScratch()
+    var configuration = scratch.configuration(stepCount: 2)
+    configuration.model.sequenceLength = 15
+    configuration.sequenceLength = 15
+    #expect(throws: RunError.self) { try scratch.run("refused", configuration).start() }
+    configuration.loader.allowsUnusedTails = true
+    guard case .finished(let record) = try scratch.run("run", configuration).start() else {
+      Issue.record("the run did not finish")
+      return
+    }
+    #expect(record.domains.allSatisfy { $0.loss != nil })
+  }
+
   @Test func epochCapsEndARunAtTheLastWholeBatch() throws {
     let scratch = try RunScratch()
     var configuration = scratch.configuration(stepCount: 10_000)
