@@ -46,7 +46,8 @@ let package = Package(
       ],
       swiftSettings: strict),
     .target(
-      name: "Ablations", dependencies: ["Training", "Corpora", "Loading", "Mixing"], swiftSettings: strict),
+      name: "Ablations", dependencies: ["Training", "Corpora", "Loading", "Mixing"],
+      swiftSettings: strict),
     .executableTarget(
       name: "HeadraceTool",
       dependencies: [

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Collects real text that is found on this machine, as one JSONL file for each of several domains.
 
-    python3 stage_text.py FOLDER [--megabytes-per-domain N]
+    python3 stage_text.py FOLDER [--megabytes N]
 
 Takes UTF-8 files (and what is in .gz files) in an order that depends on their paths alone, until a domain has
 enough, and cuts long ones into documents, so that every domain has some to hold out. Domains with less than a
@@ -27,8 +27,9 @@ DOCUMENT_LETTERS = 24_000
 
 
 class Source(NamedTuple):
-    """Where a domain's text may be found."""
+    """Where a domain's text may be found, and how much of all text it shall be."""
 
+    share: float
     roots: list[Path]
     patterns: list[str]  # Of file names; .gz is taken off first.
 
@@ -46,15 +47,17 @@ def sources() -> dict[str, Source]:
 
     swift = toolchain()
     return {
-        "headers": Source(below("include") + [swift / "include", swift / "lib/clang"], ["*.h", "*.hpp"]),
-        "python": Source([Path(sysconfig.get_path("stdlib"))], ["*.py"]),
-        "swift": Source([swift / "lib/swift", swift / "share"], ["*.swiftinterface", "*.swift"]),
-        "manuals": Source(below("share/man"), ["*.[1-9]", "*.[1-9][a-z]*"]),
+        "headers": Source(0.26, below("include") + [swift / "include", swift / "lib/clang"], ["*.h", "*.hpp"]),
+        "python": Source(0.22, [Path(sysconfig.get_path("stdlib"))], ["*.py"]),
+        "swift": Source(0.1, [swift / "lib/swift", swift / "share"], ["*.swiftinterface", "*.swift"]),
+        "manuals": Source(0.16, below("share/man"), ["*.[1-9]", "*.[1-9][a-z]*"]),
         "docs": Source(
+            0.18,
             below("share/doc") + below("share/common-licenses") + below("share/info"),
             ["*.txt", "*.md", "*.rst", "README*", "NEWS*", "copyright", "changelog*", "*.info*", "GPL*"],
         ),
         "data": Source(
+            0.08,
             below("share/i18n") + below("share/iso-codes") + below("share/zoneinfo") + [swift / "lib/swift"],
             ["*.json", "*.csv", "*.tab", "*.tsv", "[a-z][a-z]_[A-Z][A-Z]*", "UTF-8", "ISO-*", "CP*", "IBM*"],
         ),
@@ -113,9 +116,10 @@ def parts(text: str) -> Iterator[str]:
     yield "".join(part)
 
 
-def stage(folder: Path, limit: int) -> None:
+def stage(folder: Path, byte_count: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, source in sources().items():
+        limit = int(source.share * byte_count)
         path = folder / f"{name}.jsonl"
         if not path.exists():
             partial = path.with_suffix(".tmp")
@@ -135,6 +139,6 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--megabytes-per-domain", type=float, default=6)
+    parser.add_argument("--megabytes", type=float, default=34, help="of all text (default: %(default)s)")
     options = parser.parse_args()
-    stage(options.folder, int(options.megabytes_per_domain * 1e6))
+    stage(options.folder, int(options.megabytes * 1e6))

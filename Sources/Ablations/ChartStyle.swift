@@ -57,10 +57,12 @@ enum ChartStyle {
     dl { display: grid; grid-template-columns: max-content 1fr; gap: 3px 18px; margin: 0; }
     dt { color: var(--soft); }
     dd { margin: 0; overflow-wrap: anywhere; }
-    svg.chart.key { display: inline-block; width: 26px; height: 12px; vertical-align: baseline; margin-right: 6px; }
+    svg.chart.key { display: inline-block; width: 26px; height: 12px;
+      vertical-align: baseline; margin-right: 6px; }
     @media (max-width: 640px) { body { padding: 16px 14px 32px; font-size: 15px; }
       svg.wide { display: none; } svg.narrow { display: block; }
-      th, td { padding: 5px 6px; } table { font-size: 14px; } dl { grid-template-columns: 1fr; gap: 0; }
+      th, td { padding: 5px 6px; } table { font-size: 14px; }
+      dl { grid-template-columns: 1fr; gap: 0; }
       dd { margin-bottom: 8px; } }
     @media print { body { padding: 0; font-size: 11pt; } svg.wide { display: block; }
       svg.narrow { display: none; } h2 { break-after: avoid; } }

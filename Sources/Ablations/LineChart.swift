@@ -33,6 +33,7 @@ struct LineChart {
   ///   - height: in pixels.
   ///   - cssClass: a class of the element beside `chart`.
   ///   - style: rules for a picture that stands alone; nil within a page.
+  /// - Returns: the markup.
   func svg(width: Double, height: Double, cssClass: String, style: String? = nil) -> String {
     let frame = Frame(
       left: 52, top: 52, right: width - labelWidth(for: width), bottom: height - 46)
@@ -109,7 +110,8 @@ struct LineChart {
     }.joined()
     let color = line.style.map { "s\($0 % ChartStyle.colorCount)" } ?? "ink"
     let dash = line.isReference ? "2 4" : Self.dash(line.style)
-    var text = "<path class=\"series \(color)\(line.isReference || line.style == nil ? " thin" : "")\""
+    var text =
+      "<path class=\"series \(color)\(line.isReference || line.style == nil ? " thin" : "")\""
     if !dash.isEmpty { text += " stroke-dasharray=\"\(dash)\"" }
     text += " d=\"\(data)\"/>"
     if line.hasMarkers, let style = line.style {
@@ -142,7 +144,8 @@ struct LineChart {
       return "<path class=\"leader\" d=\"M\(Markup.number(left + 2)) \(Markup.number(place.end))"
         + "L\(Markup.number(left + 11)) \(Markup.number(place.y))\"/>"
         + (place.line.style.map { Self.marker($0, x: left + 18, y: place.y) }
-          ?? "<path class=\"series ink thin\" d=\"M\(Markup.number(left + 13)) \(Markup.number(place.y))h10\"/>")
+          ?? "<path class=\"series ink thin\" d=\"M\(Markup.number(left + 13)) "
+          + "\(Markup.number(place.y))h10\"/>")
         + "<text x=\"\(Markup.number(left + 27))\" y=\"\(Markup.number(place.y))\" dy=\"4\">"
         + "\(Markup.escaped(name))</text>"
     }

@@ -33,12 +33,13 @@ extension RunReport {
     <div class="scroll">
     \(finalTable)
     </div>
-    <p class="soft">Losses are in nats per token on held-out text, lower is better; perplexity is e to their power. \
-    Held-out text is the same in every evaluation and every run over this corpus.</p>
+    <p class="soft">Losses are in nats per token on held-out text, lower is better; \
+    perplexity is e to their power. Held-out text is the same in every evaluation and every run \
+    over this corpus.</p>
     \(figure(shareChart(tickCount: 8), shareChart(tickCount: 4), height: 330))
     <h2>Configuration</h2>
     <dl>
-    \(facts.map { "<dt>\(Markup.escaped($0.0))</dt><dd>\(Markup.escaped($0.1))</dd>" }.joined(separator: "\n"))
+    \(factList)
     </dl>
     </body>
     </html>
@@ -96,6 +97,11 @@ extension RunReport {
       + "<path class=\"series s\(index % ChartStyle.colorCount)\""
       + (dash.isEmpty ? "" : " stroke-dasharray=\"\(dash)\"") + " d=\"M0 6h26\"/>"
       + LineChart.marker(index, x: 13, y: 6) + "</svg>"
+  }
+
+  private var factList: String {
+    facts.map { "<dt>\(Markup.escaped($0.0))</dt><dd>\(Markup.escaped($0.1))</dd>" }
+      .joined(separator: "\n")
   }
 
   private var facts: [(String, String)] {

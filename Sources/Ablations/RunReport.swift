@@ -130,7 +130,7 @@ public struct RunReport: Sendable {
   func shareChart(tickCount: Int) -> LineChart {
     var series: [LineChart.Series] = []
     // Stretches long enough that a share is not the coin toss of a batch.
-    let limit = min(60, max(1, metrics.steps.count / 20))
+    let limit = min(30, max(1, metrics.steps.count / 20))
     for (index, name) in metrics.domains.enumerated() {
       let asked = metrics.steps.map { (Double($0.step), $0.askedShares[index]) }
       let realized = metrics.steps.map { (Double($0.step), $0.realizedShares[index]) }

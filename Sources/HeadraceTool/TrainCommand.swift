@@ -25,16 +25,16 @@ struct TrainCommand: ParsableCommand {
       The run folder is complete by itself: configuration.json, ledger.jsonl (one line makes its \
       batch again), metrics.jsonl, checkpoints, and at the end record.json, report.html and \
       report.svg. A run that is stopped, even by kill -9, goes on with --resume and ends with the \
-      same losses as one that never was. Ctrl-C and SIGTERM stop after the current step and leave a \
-      checkpoint; the exit code is then 130 or 143.
+      same losses as one that never was. Ctrl-C and SIGTERM stop after the current step and \
+      leave a checkpoint; the exit code is then 130 or 143.
 
       With --resume the settings must be those that the run was begun with, but for threads, byte \
       budget and checkpoints; without CORPUS they are read from the run folder.
 
       EXAMPLES
         headrace train corpora/demo --run-folder runs/a --steps 500
-        headrace train corpora/demo --run-folder runs/b --mixture temperature --option exponent=0.5
-        headrace train corpora/demo --run-folder runs/c --mixture code=0.7,prose=0.3 --epoch-cap prose=4
+        headrace train corpora/demo --run-folder runs/b --option exponent=0.5
+        headrace train corpora/demo --run-folder runs/c --mixture code=0.7,prose=0.3
         headrace train --run-folder runs/a --resume
       """)
 

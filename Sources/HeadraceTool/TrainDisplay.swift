@@ -88,7 +88,7 @@ final class TrainDisplay: RunObserver {
       line += ", \(NumberText.grouped(Int(rate))) tokens/s"
     }
     let done = step.step - firstStep
-    if done > 0, step.step < stepCount {
+    if done >= 5, step.step < stepCount {
       let left = seconds / Double(done) * Double(stepCount - step.step)
       line += ", \(NumberText.duration(left)) left"
     }

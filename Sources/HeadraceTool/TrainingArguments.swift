@@ -60,7 +60,9 @@ struct TrainingArguments: ParsableArguments {
       ("--checkpoint-interval", checkpointInterval), ("--compute-threads", computeThreads),
     ]
     for (name, value) in counts {
-      if let value, value < 1 { throw ValidationError("\(name) is \(value), but must be at least 1") }
+      if let value, value < 1 {
+        throw ValidationError("\(name) is \(value), but must be at least 1")
+      }
     }
     guard learningRate > 0, learningRate.isFinite else {
       throw ValidationError("--learning-rate is \(learningRate), but must be a positive number")

@@ -25,7 +25,8 @@ struct Evaluator {
     let reader: EvaluationReader
     do throws(LoadingError) {
       reader = try EvaluationReader(
-        corpus, domainIndex: domain, sequenceLength: length, sequences: 0..<limit)
+        corpus, domainIndex: domain, sequenceLength: length,
+        allowsUnusedTails: configuration.loader.allowsUnusedTails, sequences: 0..<limit)
     } catch {
       throw .loading(error)
     }

@@ -50,7 +50,8 @@ extension RunError: CustomStringConvertible {
     case .folderIsNoRun(let path, let entry):
       return "\(path) holds \(entry), which is no part of a run. Name a new or an empty folder."
     case .configurationDiffers(let path, let field, let recorded, let given):
-      return "the run in \(path) was begun with \(field) \(recorded), not \(given). Go on with what "
+      return
+        "the run in \(path) was begun with \(field) \(recorded), not \(given). Go on with what "
         + "it was begun with, or begin a new run in another folder."
     case .fileDamaged(let path, let reason):
       return "\(path) does not decode: \(reason)."

@@ -9,8 +9,8 @@ internal import Loading
 
 /// The folder of one run, complete by itself.
 ///
-///     configuration.json   what the run is made from, fully resolved; written before the first step
-///     ledger.jsonl         by the loader: one line makes its batch again
+///     configuration.json   what the run is made from, fully resolved; written before the first
+///     step ledger.jsonl         by the loader: one line makes its batch again
 ///     metrics.jsonl        one line a step and one an evaluation
 ///     checkpoints/         step-00000100.checkpoint: loader, trainer and run
 ///     record.json          when the run has ended
@@ -84,7 +84,9 @@ public struct RunFolder: Sendable, Equatable {
   func removeBeginnings() throws(RunError) -> Bool {
     var hasRemoved = false
     for path in [ledgerPath, metricsPath] where access(path, F_OK) == 0 {
-      guard unlink(path) == 0 else { throw .corpus(.cannotWrite(path: path, byteOffset: 0, code: errno)) }
+      guard unlink(path) == 0 else {
+        throw .corpus(.cannotWrite(path: path, byteOffset: 0, code: errno))
+      }
       hasRemoved = true
     }
     return hasRemoved

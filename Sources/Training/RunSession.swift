@@ -35,6 +35,7 @@ struct RunSession<Learner: Trainer> {
   private var lastCheckpoint: LoaderCheckpoint?
   private var lastCheckpointPath: String?
   private let evaluator: Evaluator
+  private let notices = LoaderNotices()
   private let clock = ContinuousClock()
   private let start: ContinuousClock.Instant
   private let timeBefore: Double
@@ -59,7 +60,8 @@ struct RunSession<Learner: Trainer> {
     }
     loader = try Self.openLoader(
       corpus, recipe: recipe, configuration: resolved.configuration,
-      ledgerPath: folder.ledgerPath, checkpoint: saved?.loader, observer: observer)
+      ledgerPath: folder.ledgerPath, checkpoint: saved?.loader, notices: notices,
+      observer: observer)
     if let saved {
       state = saved.state
       lastCheckpoint = saved.loader
@@ -86,15 +88,14 @@ struct RunSession<Learner: Trainer> {
 
   static func openLoader(
     _ corpus: Corpus, recipe: PolicyRecipe, configuration: RunConfiguration, ledgerPath: String?,
-    checkpoint: LoaderCheckpoint?, observer: any RunObserver
+    checkpoint: LoaderCheckpoint?, notices: LoaderNotices, observer: any RunObserver
   ) throws(RunError) -> Loader {
-    let notices = NoticeBox()
-    defer { for text in notices.texts { observer.training(notice: .loader(text)) } }
+    defer { notices.tell(observer) }
     do throws(LoadingError) {
       return try Loader(
         corpus, policy: recipe, batch: configuration.batch, seed: configuration.seed,
         options: configuration.loaderOptions(ledgerPath: ledgerPath), resumingFrom: checkpoint,
-        logger: Logger(label: "headrace") { _ in NoticeHandler(box: notices) })
+        logger: Logger(label: "headrace") { _ in notices.handler })
     } catch {
       throw .loading(error)
     }
@@ -135,6 +136,7 @@ struct RunSession<Learner: Trainer> {
   }
 
   private func observe(_ feedback: Feedback) throws(RunError) {
+    defer { notices.tell(observer) }
     do throws(LoadingError) { try loader.observe(feedback) } catch { throw .loading(error) }
   }
 
@@ -183,7 +185,8 @@ struct RunSession<Learner: Trainer> {
     return path
   }
 
-  /// Writes a checkpoint: first all that it speaks of becomes durable, then itself, then old ones go.
+  /// Writes a checkpoint: first all that it speaks of becomes durable, then itself, then old ones
+  /// go.
   private mutating func save() throws(RunError) {
     if let batch = lastBatch {
       do throws(LoadingError) { lastCheckpoint = try batch.checkpoint() } catch {
@@ -246,7 +249,8 @@ struct SavedRun {
   let state: RunState
 
   /// Reads the newest checkpoint that is whole; nil if there is none at all.
-  static func newest(in folder: RunFolder, observer: any RunObserver) throws(RunError) -> SavedRun? {
+  static func newest(in folder: RunFolder, observer: any RunObserver) throws(RunError) -> SavedRun?
+  {
     var newest: (path: String, reason: String)?
     for step in try folder.checkpointSteps() {
       let path = folder.checkpointPath(step: step)
@@ -287,26 +291,4 @@ struct SavedRun {
         path: path, .content(section: "run", reason: "it does not belong to section loader"))
     }
   }
-}
-
-/// Keeps what the loader logs until there is somebody to tell.
-private final class NoticeBox: @unchecked Sendable {
-  // Sound: filled and emptied by the one thread that opens the loader; refused feedback, which is
-  // logged later on the same thread, is in the ledger's counts as well.
-  var texts: [String] = []
-}
-
-private struct NoticeHandler: LogHandler {
-  let box: NoticeBox
-  var metadata: Logger.Metadata = [:]
-  var logLevel = Logger.Level.notice
-
-  init(box: NoticeBox) { self.box = box }
-
-  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-    get { metadata[key] }
-    set { metadata[key] = newValue }
-  }
-
-  func log(event: LogEvent) { box.texts.append("\(event.message)") }
 }

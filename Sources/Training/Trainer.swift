@@ -3,8 +3,8 @@ public import Mixing
 
 /// What a training loop needs of a trainer; the loader knows nothing of it.
 ///
-/// A trainer's whole memory is ``checkpointBytes()``: one that is made anew by the same settings and
-/// given those bytes goes on bit for bit. All trainers get tokens as `Int32`.
+/// A trainer's whole memory is ``checkpointBytes()``: one that is made anew by the same settings
+/// and given those bytes goes on bit for bit. All trainers get tokens as `Int32`.
 public protocol Trainer {
   /// The last step that was made; 0 before the first.
   var step: Int { get }

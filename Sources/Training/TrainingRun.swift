@@ -3,7 +3,8 @@ internal import Kernels
 internal import Loading
 public import Mixing
 
-/// One run: a corpus streams through a loader into a trainer, and a folder keeps all that came of it.
+/// One run: a corpus streams through a loader into a trainer, and a folder keeps all that came of
+/// it.
 ///
 ///     let run = TrainingRun(configuration, folder: RunFolder("runs/a"), toolVersion: "1.0")
 ///     let outcome = try run.start(observer: display)
@@ -130,7 +131,7 @@ public struct TrainingRun: Sendable {
       // The loader refuses what it cannot do before the folder is made.
       _ = try RunSession<Learner>.openLoader(
         corpus, recipe: recipe, configuration: configuration, ledgerPath: nil, checkpoint: nil,
-        observer: observer)
+        notices: LoaderNotices(), observer: observer)
       try folder.create()
       try resolved.write(to: folder)
     }
