@@ -52,6 +52,12 @@ final class PackDisplay: PackObserver {
             : "going on with an interrupted run; finished: " + domains.joined(separator: ", ")
         case .startedAnew(let path):
           "\(path) was left by another plan or over other inputs: starting anew"
+        case .damaged(let path):
+          "\(path) is missing, or is not whole: packing the corpus again"
+        case .kept(let path):
+          "\(path) holds files that packing did not make, so it was not removed"
+        case .danglingLink(let path):
+          "left out: \(path) is a link that leads to nothing"
         case .skipped(let fault, let place):
           "left out: \(place): \(fault)"
         }
@@ -128,11 +134,16 @@ enum PackTable {
     }
     let skipped = report.domains.reduce(0) { $0 + $1.skippedDocumentCount }
     let empty = report.domains.reduce(0) { $0 + $1.emptyDocumentCount }
-    if empty > 0 { lines.append("\(grouped(empty)) empty documents were left out") }
-    if skipped > 0 { lines.append("\(grouped(skipped)) bad documents were left out") }
+    if empty > 0 { lines.append(leftOut(empty, "empty")) }
+    if skipped > 0 { lines.append(leftOut(skipped, "bad")) }
     lines.append(
       report.wasPacked ? "\(report.output) was already packed" : "packed \(report.output)")
     return lines.joined(separator: "\n")
+  }
+
+  private static func leftOut(_ count: Int, _ kind: String) -> String {
+    count == 1
+      ? "1 \(kind) document was left out" : "\(grouped(count)) \(kind) documents were left out"
   }
 
   private static func row(_ domain: PackDomainReport) -> [String] {
