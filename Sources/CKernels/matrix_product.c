@@ -279,6 +279,18 @@ static void multiply_generic(const headrace_product *p, size_t row_begin, size_t
 /* How many terms ahead a tile that packs asks for B's rows: some hundred cycles, the latency of the outer caches. */
 enum { TERMS_AHEAD = 8 };
 
+/* Asks for a tile of C while its terms are added: otherwise its stores, to lines that no cache holds, stop the next
+   tile. */
+HEADRACE_INLINE void prefetch_c(const int rows, const int columns, const float *c, size_t c_stride) {
+  enum { LINE = 64 / sizeof(float) };
+#pragma clang loop unroll(full)
+  for (int i = 0; i < rows; i++) {
+#pragma clang loop unroll(full)
+    for (int j = 0; j < columns; j += LINE) __builtin_prefetch(c + (size_t)i * c_stride + j, 0, 3);
+    __builtin_prefetch(c + (size_t)i * c_stride + columns - 1, 0, 3);
+  }
+}
+
 /* One vector of AVX2. */
 enum { NARROW_WIDTH = 8 };
 
@@ -317,6 +329,7 @@ HEADRACE_TARGET_AVX2 HEADRACE_INLINE void avx2_tile(
   for (int i = 0; i < rows; i++)
 #pragma clang loop unroll(full)
     for (int v = 0; v < vectors; v++) sums[i][v] = _mm256_setzero_ps();
+  prefetch_c(rows, 8 * vectors, c, c_stride);
   if (a.row_step == 1) avx2_add_terms(rows, vectors, depth, a, 1, b, panel, sums);
   else avx2_add_terms(rows, vectors, depth, a, a.row_step, b, panel, sums);
 #pragma clang loop unroll(full)
@@ -370,6 +383,7 @@ HEADRACE_TARGET_AVX512 HEADRACE_INLINE void avx512_tile(
   for (int i = 0; i < rows; i++)
 #pragma clang loop unroll(full)
     for (int v = 0; v < vectors; v++) sums[i][v] = _mm512_setzero_ps();
+  prefetch_c(rows, LANES * vectors, c, c_stride);
   if (a.row_step == 1) avx512_add_terms(rows, vectors, depth, a, 1, b, panel, sums);
   else avx512_add_terms(rows, vectors, depth, a, a.row_step, b, panel, sums);
   int last = vectors - 1;
