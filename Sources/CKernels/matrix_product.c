@@ -279,8 +279,8 @@ static void multiply_generic(const headrace_product *p, size_t row_begin, size_t
 /* How many terms ahead a tile that packs asks for B's rows: some hundred cycles, the latency of the outer caches. */
 enum { TERMS_AHEAD = 8 };
 
-/* Asks for a tile of C while its terms are added: otherwise its stores, to lines that no cache holds, stop the next tile.
- */
+/* Asks for a tile of C while its terms are added: otherwise its stores, to lines that no cache holds, stop the next
+   tile. */
 HEADRACE_INLINE void prefetch_c(const int rows, const int columns, const float *c, size_t c_stride) {
   enum { LINE = 64 / sizeof(float) };
 #pragma clang loop unroll(full)
