@@ -26,7 +26,7 @@ struct BenchMemoryCommand: ParsableCommand {
   var batches = 100_000
 
   @Option(help: "Batches before allocations are counted.")
-  var warmUp = 5000
+  var warmUp = 9000
 
   @Option(help: "Threads that decode ahead.")
   var threads = 1
@@ -104,7 +104,7 @@ struct BenchMemoryCommand: ParsableCommand {
     return number
   }
 
-  /// Writes the corpus: domain k has k + 1 full frames in two shards, and short last frames.
+  /// Writes the corpus: domain k has k + 9 full frames in two shards, and short last frames.
   private static func makeCorpus(in folder: String) throws {
     let encoder = try FrameEncoder(tokenWidth: .uint16, level: 1)
     var domains: [DomainManifest] = []
@@ -113,7 +113,7 @@ struct BenchMemoryCommand: ParsableCommand {
       try FileManager.default.createDirectory(
         atPath: "\(folder)/\(name)", withIntermediateDirectories: true)
       let shards = try (0..<2).map { shard in
-        let frameCount = shard == 0 ? index / 2 + 1 : (index + 1) / 2
+        let frameCount = shard == 0 ? index + 4 : 5
         let path = "\(name)/train-\(shard).tokens.zst"
         var writer = try ShardWriter(path: folder + "/" + path, tokenWidth: .uint16)
         for frame in 0...frameCount {
