@@ -11,5 +11,5 @@ train+=" --width 32 --heads 2 --evaluation-interval 4 --evaluation-tokens 256 --
 exec python3 integration/crash/crash.py --scratch "$SCRATCH/trials" --run "$train" --resume "$train --resume" \
   --outputs run/ledger.jsonl run/metrics.jsonl --without-keys time_in_seconds \
   --verify 'python3 integration/crash/same_run.py {work}/run {reference}/run' \
-  --random 130 --pause-us 1000 --kills-per-mode "${KILLS_PER_MODE:-20}" --fail ENOSPC,EIO \
+  --random 160 --pause-us 1000 --kills-per-mode "${KILLS_PER_MODE:-20}" --fail ENOSPC,EIO \
   --order --in-place ledger.jsonl metrics.jsonl --deadline 60
