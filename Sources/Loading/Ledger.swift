@@ -25,7 +25,9 @@ public struct LedgerHeader: Sendable, Equatable, Codable {
   }
 }
 
-/// One step in a ledger. One line makes its batch again; all lines make the run again.
+/// One step in a ledger.
+///
+/// One line makes its batch again; all lines make the run again.
 public struct LedgerLine: Sendable, Equatable, Codable {
   /// The step, counted from 1.
   public var step: Int

@@ -45,7 +45,9 @@ public final class Loader {
   /// What ``policy`` says now; made anew when the policy changes, so that a batch only refers to
   /// it.
   private var moment: PolicyMoment
-  /// The batches' memory. One that only this list refers to is free.
+  /// The batches' memory.
+  ///
+  /// One that only this list refers to is free.
   private var storages: [BatchStorage] = []
   /// The feedback that was observed since the last batch, for the ledger.
   private var observed: [Feedback] = []
@@ -203,7 +205,8 @@ public final class Loader {
   /// Sets the rows of the batches from the next one on.
   ///
   /// - Parameter rows: B, over all ranks.
-  /// - Throws: ``LoadingError/setting(name:value:allowed:)``, ``LoadingError/byteBudget(byteCount:least:)`` or
+  /// - Throws: ``LoadingError/setting(name:value:allowed:)``,
+  ///   ``LoadingError/byteBudget(byteCount:least:)`` or
   ///   ``LoadingError/microBatches(rows:microBatchRows:leastRows:)``.
   public func setBatchRows(_ rows: Int) throws(LoadingError) {
     try LoaderPlan.checkRows(rows, grouping: identity.grouping, domainCount: identity.domains.count)
@@ -276,8 +279,8 @@ public final class Loader {
   /// Returns the state now: after the last batch, with what was observed and set since.
   ///
   /// A run that is resumed from it goes on as one that was never stopped, ledger included. There is
-  /// one before the first batch, too. ``Batch/checkpoint()`` is the state after an earlier batch, for
-  /// a program that holds batches back.
+  /// one before the first batch, too. ``Batch/checkpoint()`` is the state after an earlier batch,
+  /// for a program that holds batches back.
   ///
   /// - Returns: A value for ``LoaderCheckpoint/encoded()`` or ``saveCheckpoint(to:with:)``.
   /// - Throws: ``LoadingError/mixing(_:)`` if a policy of the program's own does not encode.
@@ -320,7 +323,9 @@ public final class Loader {
     try ledger?.synchronize()
   }
 
-  /// Ends the decode threads and closes the ledger. Never waits for a read; batches that were
+  /// Ends the decode threads and closes the ledger.
+  ///
+  /// Never waits for a read; batches that were
   /// handed out stay valid, ``next()`` may not be called any more.
   public func close() {
     isClosed = true

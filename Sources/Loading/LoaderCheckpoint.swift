@@ -61,7 +61,11 @@ public struct LoaderIdentity: Sendable, Equatable, Codable {
     try require("units per pool", unitsPerPool, configured.unitsPerPool)
     try require("draw", draw.rawValue, configured.draw.rawValue)
     try require("grouping", Self.text(grouping), Self.text(configured.grouping))
-    try require("domains", domains.map(\.name), configured.domains.map(\.name))
+    guard domains.map(\.name) == configured.domains.map(\.name) else {
+      throw .checkpointDiffers(
+        field: "domains", recorded: domains.map(\.name).joined(separator: ", "),
+        configured: configured.domains.map(\.name).joined(separator: ", "))
+    }
     for (recorded, configured) in zip(domains, configured.domains) {
       try require(
         "fingerprint of domain \(recorded.name)", recorded.fingerprint, configured.fingerprint)
@@ -149,8 +153,8 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
   /// Reads the loader's section of the ``CheckpointFile`` at `path`.
   ///
   /// - Parameter path: The file.
-  /// - Throws: ``LoadingError/checkpointDamaged(path:_:)``, or ``LoadingError/corpus(_:)`` if the file
-  ///   cannot be read.
+  /// - Throws: ``LoadingError/checkpointDamaged(path:_:)``, or ``LoadingError/corpus(_:)`` if the
+  ///   file cannot be read.
   public init(at path: String) throws(LoadingError) {
     guard let bytes = try CheckpointFile.read(path)[Self.sectionName] else {
       throw .checkpointDamaged(path: path, .section(name: Self.sectionName))

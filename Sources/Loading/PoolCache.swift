@@ -213,7 +213,9 @@ final class PoolCache: @unchecked Sendable {
     return .readTimedOut(place, frame: frame, timeoutInSeconds: readTimeoutInSeconds)
   }
 
-  /// Gives a slot back. One that a thread still writes into is given back by that thread.
+  /// Gives a slot back.
+  ///
+  /// One that a thread still writes into is given back by that thread.
   private func release(_ slot: PoolSlot) {
     if slot.decodingCount == 0 { freeSlots.append(slot) }
   }

@@ -60,7 +60,7 @@ struct CorpusTests {
     ("\"token_width\" : 2", "\"token_width\" : 3", "token_width"),
     ("\"vocabulary_size\" : 65536", "\"vocabulary_size\" : 65537", "token_width"),
     ("\"vocabulary_size\" : 65536", "\"vocabulary_size\" : 4294967296", "vocabulary_size"),
-    ("\"end_of_text\" : ", "\"end_of_text\" : 9", "end_of_text"),
+    ("\"end_of_text\" : ", "\"end_of_text\" : 77777", "end_of_text"),
     ("\"domains\" : [", "\"domains\" : 7, \"x\" : [", "domains"),
   ]
 

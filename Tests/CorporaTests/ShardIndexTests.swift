@@ -25,7 +25,7 @@ struct ShardIndexTests {
         try writer.append(try tokens.withUnsafeBytes { try encoder.encode($0) })
       }
     }
-    return (path, try writer.finish(documentCount: 3, manifestPath: "a.tokens.zst"))
+    return (path, try writer.finish(documentCount: min(3, count), manifestPath: "a.tokens.zst"))
   }
 
   @Test(arguments: TokenWidth.allCases, [1, 1000, 262_143, 262_145, 600_000])
@@ -33,7 +33,7 @@ struct ShardIndexTests {
     let folder = try TemporaryFolder()
     let (path, description) = try write(count, width: width, in: folder)
     #expect(description.tokenCount == count)
-    #expect(description.documentCount == 3)
+    #expect(description.documentCount == min(3, count))
     let reader = try ShardReader(
       path: path, domain: "d", description: description, tokenWidth: width)
     #expect(reader.index.frames.count == (count + 262_143) / 262_144)
