@@ -160,6 +160,7 @@ package final class PackOutput {
     return true
   }
 
+  /// Whether a killed packer left the lock file; an empty one may be another program's, and stays.
   private static func isMarked(_ descriptor: Int32) -> Bool {
     var text = [UInt8](repeating: 0, count: lockText.count + 1)
     let count = read(descriptor, &text, text.count)
