@@ -31,6 +31,27 @@ extension CorpusError: CustomStringConvertible {
       "\(path) has \(byteCount) bytes; a file of its kind has at most \(limit). Is it the right file?"
     case .malformedJSON(let path, let underlying):
       "\(path) is not what it should be: \(explanation(underlying)). Make it again, or mend it by hand."
+    case .compressionFailed(let code):
+      "libzstd failed with code \(code). The machine may be out of memory."
+    case .document(let fault, let place):
+      "\(place): \(fault). Mend the file, or pack with `--on-bad-document skip`, which counts such "
+        + "documents and leaves them out."
+    case .textFrame(let fault, let path, let frame, let byteOffset):
+      "\(path): zstd frame \(frame) is damaged near byte \(byteOffset) of the file: \(fault). "
+        + "Copy or make the file again."
+    case .packing(let fault): fault.description
+    case .unsupportedFormat, .manifestValue, .manifestName, .unsafePath,
+      .fingerprintDiffers, .unknownDomain:
+      manifestText
+    case .shardDiffers, .shardChecksum, .frameUnreadable, .indexDamaged,
+      .frameDamaged:
+      shardText
+    }
+  }
+
+  /// The text of an error about what a manifest says; empty for any other.
+  private var manifestText: String {
+    switch self {
     case .unsupportedFormat(let path, let field, let found, let supported):
       "\(path) has \(field) \(found); this program reads \(supported). Pack it again or use the "
         + "program that made it."
@@ -47,6 +68,13 @@ extension CorpusError: CustomStringConvertible {
         + "\(computed): the manifest was changed by hand or is damaged. Pack the domain again."
     case .unknownDomain(let name, let known):
       "the corpus has no domain \"\(name)\"; it has \(known.joined(separator: ", "))."
+    default: ""
+    }
+  }
+
+  /// The text of an error about a shard; empty for any other.
+  private var shardText: String {
+    switch self {
     case .shardDiffers(let place, let field, let recorded, let found):
       "\(place) is not the shard that the manifest records: its \(field) is \(found), not "
         + "\(recorded). It was replaced, truncated or damaged; copy or pack it again."
@@ -61,15 +89,7 @@ extension CorpusError: CustomStringConvertible {
     case .frameDamaged(let place, let frame, let byteOffset, let fault):
       "\(place): frame \(frame) at byte \(byteOffset) is damaged: \(fault). Copy or pack the shard "
         + "again; `headrace verify` lists every damaged frame."
-    case .compressionFailed(let code):
-      "libzstd failed with code \(code). The machine may be out of memory."
-    case .document(let fault, let place):
-      "\(place): \(fault). Mend the file, or pack with `--on-bad-document skip`, which counts such "
-        + "documents and leaves them out."
-    case .textFrame(let fault, let path, let frame, let byteOffset):
-      "\(path): zstd frame \(frame) is damaged near byte \(byteOffset) of the file: \(fault). "
-        + "Copy or make the file again."
-    case .packing(let fault): fault.description
+    default: ""
     }
   }
 

@@ -84,6 +84,7 @@ package final class FrameDecoder {
   /// - Parameter verifiesContent: Whether libzstd compares each frame's content with the checksum
   ///   that ends the frame. A caller that has verified the compressed bytes does not need that: the
   ///   same bytes decode to the same content. A libzstd that cannot leave it out does it anyway.
+  /// - Throws: ``CorpusError/compressionFailed(code:)`` if there is no memory for a context.
   package init(verifiesContent: Bool) throws(CorpusError) {
     guard let context = ZSTD_createDCtx() else { throw .compressionFailed(code: -1) }
     self.context = context
