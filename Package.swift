@@ -42,11 +42,12 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "Loading", "Mixing", "Kernels", .product(name: "Logging", package: "swift-log"),
+        "Corpora", "Loading", "Mixing", "Kernels", .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
     .target(
-      name: "Ablations", dependencies: ["Training", "Loading", "Mixing"], swiftSettings: strict),
+      name: "Ablations", dependencies: ["Training", "Corpora", "Loading", "Mixing"],
+      swiftSettings: strict),
     .executableTarget(
       name: "HeadraceTool",
       dependencies: [

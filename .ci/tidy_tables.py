@@ -45,8 +45,9 @@ IMPORTS: dict[str, set[str]] = {
     "Loading": {"Corpora", "Mixing"} | (_DATA - {"CZstd"}),
     "Headrace": {"Corpora", "Mixing", "Loading"},
     "Fitting": {"Mixing"} | _NUMBERS,
-    "Training": {"Loading", "Mixing", "Logging"} | _NUMBERS,
-    "Ablations": {"Training", "Fitting", "Loading", "Mixing", "Logging", "Collections"},
+    # A run opens its corpus, and its files become whole as a corpus's do.
+    "Training": {"Corpora", "Loading", "Mixing", "Logging"} | _NUMBERS,
+    "Ablations": {"Training", "Fitting", "Corpora", "Loading", "Mixing", "Logging", "Collections"},
     "HeadraceTool": {
         "Headrace",
         "Corpora",

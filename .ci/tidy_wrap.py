@@ -20,7 +20,7 @@ def wrapped(file: SourceFile) -> str:
     fenced, at = False, 0
     while at < len(lines):
         fenced ^= comment[at] and "```" in lines[at]
-        if comment[at] and len(lines[at]) > limit and not fenced and "://" not in lines[at]:
+        if comment[at] and len(lines[at]) > limit and not fenced and not _is_block(lines[at]) and "://" not in lines[at]:
             line, rest, prefix = _break(lines[at], limit, file.is_swift)
             if rest and at + 1 < len(lines) and comment[at + 1] and _goes_on(prefix, lines[at + 1]):
                 lines[at + 1] = prefix + rest + " " + lines[at + 1][len(prefix) :].strip()
@@ -47,6 +47,11 @@ def _break(line: str, limit: int, swift: bool) -> tuple[str, str, str]:
     prefix = head.replace("/*", "  ") if not swift else head + "  " * bool(item)
     cut = line.rfind(" ", len(head) + (item.end() if item else 0) + 1, limit + 1)
     return (line, "", "") if cut < 0 else (line[:cut].rstrip(), line[cut:].strip(), prefix)
+
+
+def _is_block(line: str) -> bool:
+    """Whether the line is part of an indented block, whose lines mean something: a formula, a diagram."""
+    return re.match(r"\s*(///|//|\*)\s{4,}", line) is not None
 
 
 def _goes_on(prefix: str, following: str) -> bool:

@@ -44,7 +44,7 @@ public struct Corpus: Sendable {
   ///
   /// - Throws: ``CorpusError`` if the manifest is missing, damaged, of another version, or hostile.
   public init(at folder: String) throws(CorpusError) {
-    let isManifest = folder.hasSuffix("/" + CorpusManifest.fileName)
+    let isManifest = folder.split(separator: "/").last.map(String.init) == CorpusManifest.fileName
     let path = isManifest ? folder : folder + "/" + CorpusManifest.fileName
     let manifest = try CorpusManifest.read(from: path)
     self.folder = isManifest ? DurableFile.parent(of: path) : folder

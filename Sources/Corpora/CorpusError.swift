@@ -29,10 +29,14 @@ public enum CorpusError: Error {
   case unknownDomain(name: String, known: [String])
   /// A shard is not the one that the manifest records.
   case shardDiffers(ShardPlace, field: String, recorded: UInt64, found: UInt64)
+  /// A shard's index is whole, but not the one that the manifest records.
+  case shardChecksum(ShardPlace, recorded: UInt64, found: UInt64)
   /// The index at the end of a shard is damaged.
   case indexDamaged(ShardPlace, byteOffset: Int, IndexFault)
   /// A frame is damaged.
   case frameDamaged(ShardPlace, frame: Int, byteOffset: Int, FrameFault)
+  /// A frame could not be read; the error beneath says why.
+  indirect case frameUnreadable(ShardPlace, frame: Int, underlying: CorpusError)
   /// libzstd refused to make a context or to compress; `code` is its error code.
   case compressionFailed(code: Int)
   /// A document's text is not what it must be.

@@ -135,9 +135,13 @@ package struct CorpusManifest: Sendable, Equatable, Codable {
   static let version = 1
   /// A larger manifest (some millions of shards) is taken for a mistake.
   static let byteLimit = 1 << 30
-  /// The most tokens that a shard may record, so that no sum over a corpus overflows.
+  /// The most tokens that a shard may record.
   static let tokenLimit = 1 << 42
-  static let domainLimit = 1 << 14
+  /// The most tokens, and the most bytes, that a corpus may record: what is added up from them fits
+  /// an `Int`.
+  static let sumLimit = 1 << 60
+  /// The most domains that apportionment keeps credits for.
+  static let domainLimit = 1 << 12
   /// Every token id is a number of type Int32, which batches may have.
   static let vocabularyLimit = 1 << 31
 
@@ -217,12 +221,17 @@ extension CorpusManifest {
       in: TokenWidth.holding(vocabularySize: tokenizer.vocabularySize).byteCount...4)
     try expect(path, "number of domains", domains.count, in: 1...Self.domainLimit)
     var names: Set<String> = []
+    var (tokenCount, byteCount) = (0, 0)
     for domain in domains {
       guard CorpusManifest.isPlainName(domain.name), names.insert(domain.name).inserted else {
         throw .manifestName(path: path, field: "domain name", name: domain.name)
       }
       for shard in domain.splits.values.joined() {
         try check(shard, path: path)
+        tokenCount += shard.tokenCount
+        byteCount += shard.byteCount
+        try expect(path, "tokens in all shards", tokenCount, in: 1...Self.sumLimit)
+        try expect(path, "bytes in all shards", byteCount, in: 1...Self.sumLimit)
       }
       let computed = DomainManifest.fingerprint(name: domain.name, splits: domain.splits)
       guard computed == domain.fingerprint else {

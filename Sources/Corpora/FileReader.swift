@@ -17,7 +17,9 @@ package final class FileReader: Sendable {
   private let descriptor: Int32
 
   /// How often a read that failed with EIO is tried before the error is thrown.
-  private static let attemptLimit = 3
+  private static let attemptLimit = 4
+  /// The pause before a second attempt; each further one waits twice as long.
+  private static let pauseInMicroseconds: useconds_t = 10_000
 
   /// Opens `path` for reading.
   package init(path: String) throws(CorpusError) {
@@ -64,6 +66,7 @@ package final class FileReader: Sendable {
         guard (errno == EIO || errno == EAGAIN) && attempts < Self.attemptLimit else {
           throw .cannotRead(path: path, byteOffset: byteOffset + done, code: errno)
         }
+        usleep(Self.pauseInMicroseconds << useconds_t(attempts))
       }
     }
   }

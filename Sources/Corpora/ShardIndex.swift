@@ -19,21 +19,21 @@ package struct FrameEntry: Sendable, Equatable {
 /// A shard is a row of zstd frames, then two skippable frames, so that `zstd -d` gives the flat
 /// tokens. All numbers are little-endian.
 ///
-///     frame 0 … frame n−1      zstd frames with content size and checksum; all but the last hold
-///     2^18 tokens index                    skippable frame 0x184D2A5D
-///        0   8   "HEADRACE"
-///        8   4   version, 1
-///       12   4   token width in bytes, 2 or 4
-///       16   8   tokens in the shard
-///       24   8   documents in the shard
-///       32   4   n, frames in the shard
-///       36   4   tokens in a full frame, 2^18
-///       40 24n   per frame: tokens, compressed bytes, first token, checksum of the content
-///                (4 bytes each), XXH64 of the compressed frame (8)
-///      …    8   XXH64 of all of the above: the shard's checksum, which the manifest records
-///     seek table               skippable frame 0x184D2A5E of zstd's seekable format, with
-///     checksums;
-///                              its last entry is the index itself, with no content
+///     frame 0 … frame n−1   zstd frames with content size and checksum;
+///                           all but the last hold 2^18 tokens
+///     index                 skippable frame 0x184D2A5D
+///        0    8   "HEADRACE"
+///        8    4   version, 1
+///       12    4   token width in bytes, 2 or 4
+///       16    8   tokens in the shard
+///       24    8   documents in the shard
+///       32    4   n, frames in the shard
+///       36    4   tokens in a full frame, 2^18
+///       40  24n   per frame: tokens, compressed bytes, first token, checksum of the content
+///                 (4 bytes each), XXH64 of the compressed frame (8)
+///       …     8   XXH64 of all of the above: the shard's checksum in the manifest
+///     seek table            skippable frame 0x184D2A5E of zstd's seekable format, with
+///                           checksums; its last entry is the index itself, without content
 ///
 /// A reader verifies a frame by its hash, before it decodes it: that costs a fifth of verifying the
 /// content, is 64 bits strong in place of the 32 that end a zstd frame, and keeps damaged bytes out

@@ -20,8 +20,10 @@ package final class ShardReader: Sendable {
     }
     let (index, checksum) = try ShardIndex.read(from: file, domain: domain)
     self.index = index
+    guard checksum == description.checksum else {
+      throw .shardChecksum(place, recorded: description.checksum, found: checksum)
+    }
     for (field, recorded, found) in [
-      ("checksum", description.checksum, checksum),
       ("token width", UInt64(tokenWidth.byteCount), UInt64(index.tokenWidth.byteCount)),
       ("token count", UInt64(clamping: description.tokenCount), UInt64(index.tokenCount)),
       ("document count", UInt64(clamping: description.documentCount), UInt64(index.documentCount)),
@@ -64,7 +66,9 @@ package final class ShardReader: Sendable {
     do throws(CorpusError) {
       try file.read(into: compressed, at: entry.byteOffset)
     } catch {
-      guard case .endsEarly(_, _, _, let fileByteCount) = error else { throw error }
+      guard case .endsEarly(_, _, _, let fileByteCount) = error else {
+        throw .frameUnreadable(place, frame: frameIndex, underlying: error)
+      }
       throw damage(frameIndex, .truncated(fileByteCount: fileByteCount))
     }
     let frame = UnsafeRawBufferPointer(compressed)

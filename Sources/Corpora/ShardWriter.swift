@@ -9,9 +9,6 @@ package struct ShardWriter: ~Copyable {
     index = ShardIndex(tokenWidth: tokenWidth, documentCount: 0, frames: [])
   }
 
-  /// The number of tokens appended so far.
-  package var tokenCount: Int { index.tokenCount }
-
   /// Appends the next frame.
   ///
   /// - Precondition: Every frame before it was full.

@@ -2,11 +2,6 @@ public import ArgumentParser
 public import Corpora
 import Synchronization
 
-#if canImport(FoundationEssentials)
-  import FoundationEssentials
-#else
-  import Foundation
-#endif
 #if canImport(Glibc)
   import Glibc
 #elseif canImport(Darwin)
@@ -98,7 +93,7 @@ struct PackCommand: ParsableCommand {
   @Option(help: "The most bytes that a text file or a line may have (default: 16MiB).")
   var maximumDocumentBytes: ByteCount?
 
-  @Flag(help: "Replace a corpus that another plan made, once the new one is whole.")
+  @Flag(help: "Pack anew, and replace the corpus at the output once the new one is whole.")
   var force = false
 
   @Flag(help: "Print the counts as JSON.")
@@ -141,7 +136,7 @@ struct PackCommand: ParsableCommand {
       throw error
     }
     display.end()
-    print(json ? try Self.json(of: report) : PackTable.text(of: report))
+    print(json ? try JSONText.of(report) : PackTable.text(of: report))
   }
 
   /// The plan of the file or of the domains given, with the options given put in.
@@ -206,37 +201,6 @@ struct PackCommand: ParsableCommand {
     // A file size limit is then an error with a path, not the end of the process.
     signal(SIGXFSZ, SIG_IGN)
   }
-
-  private static func json(of report: PackReport) throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    return String(decoding: try encoder.encode(report), as: UTF8.self)
-  }
 }
 
 extension BadDocumentRule: ExpressibleByArgument {}
-
-/// A number of bytes on the command line: digits, and a unit of 1000s or 1024s.
-struct ByteCount: ExpressibleByArgument, Equatable {
-  let bytes: Int
-
-  init(bytes: Int) { self.bytes = bytes }
-
-  init?(argument: String) {
-    let digits = argument.prefix { $0.isASCII && $0.isNumber }
-    let units: [String: Int] = [
-      "": 1, "b": 1, "kb": 1000, "mb": 1_000_000, "gb": 1_000_000_000,
-      "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30,
-    ]
-    guard let number = Int(digits),
-      let unit = units[argument.dropFirst(digits.count).lowercased()]
-    else { return nil }
-    let (product, overflows) = number.multipliedReportingOverflow(by: unit)
-    if overflows { return nil }
-    bytes = product
-  }
-
-  var defaultValueDescription: String {
-    bytes % (1 << 20) == 0 ? "\(bytes >> 20)MiB" : "\(bytes)"
-  }
-}

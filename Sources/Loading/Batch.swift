@@ -23,6 +23,9 @@ public struct Batch: Sendable {
 
   /// Returns the state after this batch, from which a loader goes on with the following one.
   ///
+  /// What is observed or set by hand after the batch is not in it: it is to be observed, or set,
+  /// again after resuming. ``Loader/checkpoint()`` holds that as well.
+  ///
   /// - Returns: A value that stays true whatever the loader does next.
   /// - Throws: ``LoadingError/mixing(_:)`` if a policy of the program's own does not encode.
   public func checkpoint() throws(LoadingError) -> LoaderCheckpoint { try facts.checkpoint() }
@@ -218,7 +221,7 @@ final class BatchStorage: @unchecked Sendable {
     return LoaderCheckpoint(
       identity: identity, step: step, rowTotal: rowTotalAfter, drawCount: drawCountAfter,
       positions: Array(positionsAfter), credits: Array(creditsAfter),
-      lastObservedStep: lastObservedStep, refusedFeedbackCount: refusedFeedbackCount,
+      lastObservedStep: lastObservedStep, observed: [], refusedFeedbackCount: refusedFeedbackCount,
       ledgerByteCount: ledgerByteCount, policy: erased)
   }
 }

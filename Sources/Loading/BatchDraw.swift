@@ -28,6 +28,8 @@ final class BatchDraw {
   private let positionLimits: [Int]
 
   private var apportionment: Apportionment
+  /// What each domain is owed now, `[domain]`.
+  var credits: [Int64] { apportionment.credits }
   private(set) var drawCount = 0
   private(set) var rowTotal = 0
   /// How many sequences each domain has given, `[domain]`.

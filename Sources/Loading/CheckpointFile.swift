@@ -16,7 +16,7 @@ public enum CheckpointFile {
   private static let version = 1
   private static let sectionLimit = 64
   private static let nameByteLimit = 256
-  private static let byteLimit = 1 << 40
+  private static let byteLimit = 1 << 36
 
   /// Writes the sections durably to `path`.
   ///
@@ -57,12 +57,20 @@ public enum CheckpointFile {
   public static func read(_ path: String) throws(LoadingError) -> [String: [UInt8]] {
     let bytes: [UInt8]
     do throws(CorpusError) {
-      bytes = try FileReader.contents(of: path, limit: byteLimit)
+      // A file that is something else is refused before all of it is read.
+      let file = try FileReader(path: path)
+      let head = try file.bytes(at: 0, count: min(16, file.byteCount))
+      bytes =
+        isCheckpoint(head) ? try FileReader.contents(of: path, limit: byteLimit) : head
     } catch {
       throw .corpus(error)
     }
     var parser = Parser(bytes: bytes, path: path)
     return try parser.sections()
+  }
+
+  private static func isCheckpoint(_ head: [UInt8]) -> Bool {
+    head.starts(with: withUnsafeBytes(of: magic.littleEndian) { Array($0) })
   }
 
   private static func append<Number: FixedWidthInteger>(_ number: Number, to bytes: inout [UInt8]) {

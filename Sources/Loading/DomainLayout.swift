@@ -6,10 +6,13 @@ internal import Corpora
 /// the frames that it spans). The short last frames of the shards, laid end to end, are cut into
 /// *tail units* of as many sequences; what is left over is the one short unit.
 ///
-///     shard 0   [frame][frame][frame][short]        whole units: f f f | f f | f | t t
-///     shard 1   [frame][frame][short]               tail list:   short 0, short 1, short 2 → t t
-///     and the shard 2   [frame][short]                      short unit, which every epoch reads
-///     last
+///     shard 0   [frame][frame][frame][short 0]
+///     shard 1   [frame][frame][short 1]
+///     shard 2   [frame][short 2]
+///
+///     whole units, read in permuted order: the six frames, and as many tail units as
+///     short 0, short 1, short 2, laid end to end, fill
+///     the short unit, read last in every epoch: what is left over of them
 ///
 /// A sequence is T + 1 tokens; the last one is the first of the next sequence.
 package struct DomainLayout: Sendable, Equatable {

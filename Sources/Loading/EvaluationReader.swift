@@ -31,15 +31,16 @@ public final class EvaluationReader {
   ///   - domainIndex: Which of its domains.
   ///   - split: Which split.
   ///   - sequenceLength: T, which must divide a frame or be a multiple of one.
+  ///   - allowsUnusedTails: Whether any other T is accepted, which leaves the frames' tails out.
   ///   - sequences: Which sequences of the split; nil for all. Ranks take disjoint ranges.
   /// - Throws: ``LoadingError/sequenceLength(value:below:above:)``,
   ///   ``LoadingError/setting(name:value:allowed:)``, or ``LoadingError/corpus(_:)``. A split
   ///   without one whole sequence is no error: it gives none.
   public init(
     _ corpus: Corpus, domainIndex: Int, split: Split = .heldOut, sequenceLength: Int,
-    sequences: Range<Int>? = nil
+    allowsUnusedTails: Bool = false, sequences: Range<Int>? = nil
   ) throws(LoadingError) {
-    try LoaderPlan.checkSequenceLength(sequenceLength, allowsUnusedTails: false)
+    try LoaderPlan.checkSequenceLength(sequenceLength, allowsUnusedTails: allowsUnusedTails)
     layout = DomainLayout(
       shardTokenCounts: corpus.domains[domainIndex].shards[split, default: []].map(\.tokenCount),
       sequenceLength: sequenceLength)
@@ -75,6 +76,7 @@ public final class EvaluationReader {
   public func next<Element: TokenElement>(
     rows: Int, into buffer: UnsafeMutableBufferPointer<Element>
   ) throws(LoadingError) -> Int {
+    precondition(rows >= 0, "a batch has no \(rows) rows")
     let required = rows * (sequenceLength + 1)
     guard buffer.count >= required, let base = buffer.baseAddress else {
       throw .bufferSize(elementCount: buffer.count, required: required)
@@ -85,17 +87,17 @@ public final class EvaluationReader {
     let copy = RowCopy(from: tokenWidth, to: Element.tokenType)
     let count = min(rows, remainingCount)
     for row in 0..<count {
-      let (unit, sequence) = nextSequence.quotientAndRemainder(
+      let (unit, sequence) = (nextSequence + row).quotientAndRemainder(
         dividingBy: layout.sequencesPerUnit)
       try load(unit)
       let spacing = unit < layout.frameUnitCount ? sequenceLength : sequenceLength + 1
-      let destination = UnsafeMutableRawPointer(base + row * (sequenceLength + 1))
       guard let tokens = memory.baseAddress else { break }
       copy(
-        tokens, at: sequence * spacing, upcoming: sequence * spacing, into: destination,
+        tokens, at: sequence * spacing, upcoming: sequence * spacing,
+        into: UnsafeMutableRawPointer(base + row * (sequenceLength + 1)),
         count: sequenceLength + 1)
-      nextSequence += 1
     }
+    nextSequence += count
     return count
   }
 

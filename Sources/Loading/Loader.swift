@@ -35,6 +35,7 @@ public final class Loader {
 
   private let tokenType: TokenType
   private let invalidFeedback: InvalidFeedbackRule
+  private let byteBudget: Int
   private let logger: Logger
   private let cache: PoolCache
   private let reader: PoolReader
@@ -44,7 +45,9 @@ public final class Loader {
   /// What ``policy`` says now; made anew when the policy changes, so that a batch only refers to
   /// it.
   private var moment: PolicyMoment
-  /// The batches' memory. One that only this list refers to is free.
+  /// The batches' memory.
+  ///
+  /// One that only this list refers to is free.
   private var storages: [BatchStorage] = []
   /// The feedback that was observed since the last batch, for the ledger.
   private var observed: [Feedback] = []
@@ -83,6 +86,7 @@ public final class Loader {
     tokenType = batch.tokenType
     batchRows = batch.rows
     invalidFeedback = options.invalidFeedback
+    byteBudget = options.byteBudget
     do throws(MixingError) {
       self.policy = try policy.makePolicy(in: plan.policyContext)
     } catch {
@@ -101,7 +105,7 @@ public final class Loader {
       orders: plan.orders, store: store, geometry: plan.geometry, byteBudget: plan.poolByteBudget,
       threadCount: options.threadCount, readTimeoutInSeconds: options.readTimeoutInSeconds)
     reader = PoolReader(cache: cache, decoder: decoder)
-    if let checkpoint { try restore(checkpoint) }
+    if let checkpoint { try restore(checkpoint, ledgerPath: options.ledgerPath) }
     ledger = try openLedger(at: options.ledgerPath, resumingFrom: checkpoint)
   }
 
@@ -201,10 +205,14 @@ public final class Loader {
   /// Sets the rows of the batches from the next one on.
   ///
   /// - Parameter rows: B, over all ranks.
-  /// - Throws: ``LoadingError/setting(name:value:allowed:)`` or
+  /// - Throws: ``LoadingError/setting(name:value:allowed:)``,
+  ///   ``LoadingError/byteBudget(byteCount:least:)`` or
   ///   ``LoadingError/microBatches(rows:microBatchRows:leastRows:)``.
   public func setBatchRows(_ rows: Int) throws(LoadingError) {
     try LoaderPlan.checkRows(rows, grouping: identity.grouping, domainCount: identity.domains.count)
+    let byteCount = rows * (identity.sequenceLength + 1) * tokenType.byteCount
+    let least = cache.geometry.poolByteCount + byteCount
+    guard byteBudget >= least else { throw .byteBudget(byteCount: byteBudget, least: least) }
     batchRows = rows
   }
 
@@ -266,6 +274,46 @@ public final class Loader {
   /// Whether the policy learns from feedback; if not, nothing has to be measured for it.
   public var readsFeedback: Bool { policy.readsFeedback }
 
+  // MARK: Checkpoints
+
+  /// Returns the state now: after the last batch, with what was observed and set since.
+  ///
+  /// A run that is resumed from it goes on as one that was never stopped, ledger included. There is
+  /// one before the first batch, too. ``Batch/checkpoint()`` is the state after an earlier batch,
+  /// for a program that holds batches back.
+  ///
+  /// - Returns: A value for ``LoaderCheckpoint/encoded()`` or ``saveCheckpoint(to:with:)``.
+  /// - Throws: ``LoadingError/mixing(_:)`` if a policy of the program's own does not encode.
+  public func checkpoint() throws(LoadingError) -> LoaderCheckpoint {
+    let erased: PolicyCheckpoint
+    do throws(MixingError) {
+      erased = try policy.erasedCheckpoint()
+    } catch {
+      throw .mixing(error)
+    }
+    return LoaderCheckpoint(
+      identity: identity, step: step, rowTotal: draw.rowTotal, drawCount: draw.drawCount,
+      positions: Array(draw.positions), credits: draw.credits,
+      lastObservedStep: lastObservedStep, observed: observed,
+      refusedFeedbackCount: refusedFeedbackCount, ledgerByteCount: ledger?.byteCount ?? 0,
+      policy: erased)
+  }
+
+  /// Makes the ledger durable, then writes the state now to a ``CheckpointFile``.
+  ///
+  /// - Parameters:
+  ///   - path: The file; what stood there is replaced when the new one is whole.
+  ///   - sections: What else belongs to the moment, such as a trainer's state. The loader's own
+  ///     section is named ``LoaderCheckpoint/sectionName``.
+  /// - Throws: ``LoadingError`` if the disk fails.
+  public func saveCheckpoint(
+    to path: String, with sections: [(name: String, bytes: [UInt8])] = []
+  ) throws(LoadingError) {
+    let own = (name: LoaderCheckpoint.sectionName, bytes: try checkpoint().encoded())
+    try synchronizeLedger()
+    try CheckpointFile.write([own] + sections, to: path)
+  }
+
   // MARK: The end
 
   /// Makes the ledger durable up to the last batch; to be called before a checkpoint is saved.
@@ -275,8 +323,10 @@ public final class Loader {
     try ledger?.synchronize()
   }
 
-  /// Ends the decode threads and closes the ledger. Never waits for a read; batches that were
-  /// handed out stay valid.
+  /// Ends the decode threads and closes the ledger.
+  ///
+  /// Never waits for a read; batches that were
+  /// handed out stay valid, ``next()`` may not be called any more.
   public func close() {
     isClosed = true
     cache.stop()
@@ -285,7 +335,7 @@ public final class Loader {
 
   // MARK: Opening
 
-  private func restore(_ checkpoint: LoaderCheckpoint) throws(LoadingError) {
+  private func restore(_ checkpoint: LoaderCheckpoint, ledgerPath: String?) throws(LoadingError) {
     try checkpoint.identity.requireSame(as: identity)
     do throws(MixingError) {
       try policy.restore(from: checkpoint.policy)
@@ -297,6 +347,7 @@ public final class Loader {
     step = checkpoint.step
     lastObservedStep = checkpoint.lastObservedStep
     refusedFeedbackCount = checkpoint.refusedFeedbackCount
+    if ledgerPath != nil { observed = checkpoint.observed }
   }
 
   private func openLedger(at path: String?, resumingFrom checkpoint: LoaderCheckpoint?)

@@ -61,9 +61,11 @@ public struct LoaderIdentity: Sendable, Equatable, Codable {
     try require("units per pool", unitsPerPool, configured.unitsPerPool)
     try require("draw", draw.rawValue, configured.draw.rawValue)
     try require("grouping", Self.text(grouping), Self.text(configured.grouping))
-    try require(
-      "domains", domains.map(\.name).joined(separator: ", "),
-      configured.domains.map(\.name).joined(separator: ", "))
+    guard domains.map(\.name) == configured.domains.map(\.name) else {
+      throw .checkpointDiffers(
+        field: "domains", recorded: domains.map(\.name).joined(separator: ", "),
+        configured: configured.domains.map(\.name).joined(separator: ", "))
+    }
     for (recorded, configured) in zip(domains, configured.domains) {
       try require(
         "fingerprint of domain \(recorded.name)", recorded.fingerprint, configured.fingerprint)
@@ -90,8 +92,8 @@ public struct LoaderIdentity: Sendable, Equatable, Codable {
   }
 }
 
-/// The state of a loader after a batch: O(domains), the same on every rank, independent of threads
-/// and memory.
+/// The state of a loader between two batches: O(domains), the same on every rank, independent of
+/// threads and memory.
 ///
 /// Resuming from it gives the following batch; feedback for the last one may still be observed
 /// after that.
@@ -110,6 +112,8 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
   public var credits: [Int64]
   /// The step of the last feedback that the policy observed; 0 if none.
   public var lastObservedStep: Int
+  /// The feedback that was observed since the last batch, which the next ledger line will hold.
+  public var observed: [Feedback]
   /// How often invalid feedback was refused.
   public var refusedFeedbackCount: Int
   /// The ledger's length in bytes; 0 if there is none.
@@ -117,8 +121,11 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
   /// The policy's checkpoint.
   public var policy: PolicyCheckpoint
 
+  /// The name of a loader's section in a ``CheckpointFile``.
+  public static let sectionName = "loader"
+
   private enum CodingKeys: String, CodingKey {
-    case identity, step, positions, credits, policy
+    case identity, step, positions, credits, policy, observed
     case rowTotal = "row_total"
     case drawCount = "draw_count"
     case lastObservedStep = "last_observed_step"
@@ -143,6 +150,18 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
     }
   }
 
+  /// Reads the loader's section of the ``CheckpointFile`` at `path`.
+  ///
+  /// - Parameter path: The file.
+  /// - Throws: ``LoadingError/checkpointDamaged(path:_:)``, or ``LoadingError/corpus(_:)`` if the
+  ///   file cannot be read.
+  public init(at path: String) throws(LoadingError) {
+    guard let bytes = try CheckpointFile.read(path)[Self.sectionName] else {
+      throw .checkpointDamaged(path: path, .section(name: Self.sectionName))
+    }
+    try self.init(bytes: bytes, path: path)
+  }
+
   /// Reads what ``encoded()`` wrote.
   ///
   /// - Parameters:
@@ -163,7 +182,9 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
       && step >= 0 && rowTotal >= 0 && drawCount >= 0 && ledgerByteCount >= 0
       && (0...step).contains(lastObservedStep)
       && positions.reduce(Int128(0)) { $0 + Int128($1) } == Int128(rowTotal)
-      && rowTotal <= Self.rowLimit && drawCount <= rowTotal
+      && rowTotal <= Self.rowLimit && drawCount <= rowTotal && step <= rowTotal
+      && (0...Self.rowLimit).contains(refusedFeedbackCount)
+      && ledgerByteCount <= Self.rowLimit
     guard isSound else {
       throw .checkpointDamaged(
         path: path, .content(section: "loader", reason: "its numbers contradict each other"))
@@ -172,8 +193,8 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
 
   init(
     identity: LoaderIdentity, step: Int, rowTotal: Int, drawCount: Int, positions: [Int],
-    credits: [Int64], lastObservedStep: Int, refusedFeedbackCount: Int, ledgerByteCount: Int,
-    policy: PolicyCheckpoint
+    credits: [Int64], lastObservedStep: Int, observed: [Feedback], refusedFeedbackCount: Int,
+    ledgerByteCount: Int, policy: PolicyCheckpoint
   ) {
     self.identity = identity
     self.step = step
@@ -182,6 +203,7 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
     self.positions = positions
     self.credits = credits
     self.lastObservedStep = lastObservedStep
+    self.observed = observed
     self.refusedFeedbackCount = refusedFeedbackCount
     self.ledgerByteCount = ledgerByteCount
     self.policy = policy

@@ -7,6 +7,8 @@ struct LoaderPlan {
   let identity: LoaderIdentity
   let orders: [DomainOrder]
   let geometry: PoolGeometry
+  /// The bytes that the tokens of one batch take.
+  let batchByteCount: Int
   /// The part of the byte budget that pools may take.
   let poolByteBudget: Int
 
@@ -34,7 +36,7 @@ struct LoaderPlan {
       domains: try Self.domains(of: corpus, layouts: layouts, caps: options.epochCaps))
     geometry = PoolGeometry(
       layout: layouts[0], unitsPerPool: options.unitsPerPool, tokenWidth: corpus.tokenWidth)
-    let batchByteCount = batch.rows * (batch.sequenceLength + 1) * batch.tokenType.byteCount
+    batchByteCount = batch.rows * (batch.sequenceLength + 1) * batch.tokenType.byteCount
     let least = geometry.poolByteCount + batchByteCount
     guard options.byteBudget >= least else {
       throw .byteBudget(byteCount: options.byteBudget, least: least)

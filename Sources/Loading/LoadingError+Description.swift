@@ -30,7 +30,7 @@ extension LoadingError: CustomStringConvertible {
         + "\(microBatchRows) above."
     case .worldSize(let worldSize, let rows, let microBatchRows):
       "\(worldSize) ranks do not divide a batch of \(rows) rows into whole micro-batches of "
-        + "\(microBatchRows). Take a world size that divides \(rows / microBatchRows)."
+        + "\(microBatchRows). Take a world size that divides \(rows / max(1, microBatchRows))."
     case .epochCap(let domain, let value):
       "the epoch cap \(value) of domain \(domain) is not a number that leaves it one sequence. "
         + "To leave a domain out, give it the weight 0."
@@ -46,7 +46,8 @@ extension LoadingError: CustomStringConvertible {
       "the ledger \(path) is another run's: it was written with \(field) \(recorded), this run has "
         + "\(configured). Put the right one back."
     case .ledgerExists(let path):
-      "a ledger stands at \(path) already. Resume its run, or write to another folder."
+      "a ledger stands at \(path) already. Resume its run from a checkpoint, or write to another "
+        + "folder; a run that has no checkpoint begins anew once the file is removed."
     case .ledgerDamaged(let path, let line, let reason):
       "line \(line) of the ledger \(path) does not decode: \(reason)"
     case .policyIsNotManual(let policy):

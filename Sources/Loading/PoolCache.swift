@@ -51,9 +51,8 @@ final class PoolCache: @unchecked Sendable {
     self.store = store
     self.geometry = geometry
     self.readTimeoutInSeconds = readTimeoutInSeconds
-    // A pool that is read and one that is decoded ahead, for each domain; more would never be used.
-    let useful = orders.count * (threadCount > 0 ? 2 : 1)
-    let slotLimit = min(useful, max(1, byteBudget / geometry.poolByteCount))
+    let slotLimit = geometry.poolLimit(
+      domainCount: orders.count, threadCount: threadCount, byteBudget: byteBudget)
     guard
       let arena = PoolArena(slotCount: slotLimit, slotByteCount: geometry.tokenByteCount)
     else { throw .cannotReserve(byteCount: slotLimit * geometry.tokenByteCount) }
@@ -214,7 +213,9 @@ final class PoolCache: @unchecked Sendable {
     return .readTimedOut(place, frame: frame, timeoutInSeconds: readTimeoutInSeconds)
   }
 
-  /// Gives a slot back. One that a thread still writes into is given back by that thread.
+  /// Gives a slot back.
+  ///
+  /// One that a thread still writes into is given back by that thread.
   private func release(_ slot: PoolSlot) {
     if slot.decodingCount == 0 { freeSlots.append(slot) }
   }

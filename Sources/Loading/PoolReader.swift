@@ -1,6 +1,8 @@
 internal import Corpora
 
-/// Where a domain reads: a row of a pool. Only the loader's thread touches seats.
+/// Where a domain reads: a row of a pool.
+///
+/// Only the loader's thread touches seats.
 struct PoolSeat {
   /// The pool's slot, which the cache keeps alive while the seat's domain has it as its current
   /// pool; nil if the domain must be seated again.

@@ -22,6 +22,13 @@ struct PoolGeometry: Sendable, Equatable {
       + unitsPerPool * sequencesPerUnit * MemoryLayout<UInt32>.stride
   }
 
+  /// The most pools that a cache keeps: one that is read and, with threads, one that is decoded
+  /// ahead for each domain; more would never be used.
+  func poolLimit(domainCount: Int, threadCount: Int, byteBudget: Int) -> Int {
+    let useful = domainCount * (threadCount > 0 ? 2 : 1)
+    return min(useful, max(1, byteBudget / poolByteCount))
+  }
+
   init(layout: DomainLayout, unitsPerPool: Int, tokenWidth: TokenWidth) {
     // Units begin on cache lines.
     let tokensPerLine = 64 / tokenWidth.byteCount

@@ -15,7 +15,7 @@ public enum RowSlice {
   public static func rows(rank: Int, worldSize: Int, of batch: BatchConfiguration)
     throws(LoadingError) -> Range<Int>
   {
-    guard worldSize >= 1, batch.rows % worldSize == 0,
+    guard worldSize >= 1, batch.drawRows >= 1, batch.rows % worldSize == 0,
       batch.rows / worldSize % batch.drawRows == 0
     else {
       throw .worldSize(worldSize, rows: batch.rows, microBatchRows: batch.drawRows)

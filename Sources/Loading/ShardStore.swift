@@ -11,8 +11,15 @@ final class ShardStore: @unchecked Sendable {
   private let monitor = Monitor()
   private let corpus: Corpus
   private let split: Split
-  private var readers: [[ShardReader?]]
+  private var readers: [[OpenShard?]]
   private var opened: [(domain: Int, shard: Int)] = []
+  /// How often a shard was asked for; the clock by which the least recently used one is found.
+  private var useCount = 0
+
+  private struct OpenShard {
+    let reader: ShardReader
+    var lastUse: Int
+  }
 
   /// How many shards stay open.
   static let openLimit = 256
@@ -27,23 +34,34 @@ final class ShardStore: @unchecked Sendable {
 
   /// Returns the open shard.
   func reader(domain: Int, shard: Int) throws(CorpusError) -> ShardReader {
-    monitor.lock()
-    if let reader = readers[domain][shard] {
-      monitor.unlock()
-      return reader
-    }
-    monitor.unlock()
+    if let reader = openReader(domain: domain, shard: shard) { return reader }
     let reader = try corpus.openShard(shard, of: split, domainIndex: domain)
+    if let earlier = openReader(domain: domain, shard: shard) { return earlier }
     monitor.lock()
     defer { monitor.unlock() }
-    if let earlier = readers[domain][shard] { return earlier }
-    if opened.count == Self.openLimit {
-      let oldest = opened.removeFirst()
-      readers[oldest.domain][oldest.shard] = nil
-    }
-    readers[domain][shard] = reader
-    opened.append((domain, shard))
+    if opened.count == Self.openLimit { closeLeastRecentlyUsed() }
+    if readers[domain][shard] == nil { opened.append((domain, shard)) }
+    readers[domain][shard] = OpenShard(reader: reader, lastUse: useCount)
     return reader
+  }
+
+  private func openReader(domain: Int, shard: Int) -> ShardReader? {
+    monitor.lock()
+    defer { monitor.unlock() }
+    guard let reader = readers[domain][shard]?.reader else { return nil }
+    useCount += 1
+    readers[domain][shard]?.lastUse = useCount
+    return reader
+  }
+
+  private func closeLeastRecentlyUsed() {
+    func lastUse(_ place: (domain: Int, shard: Int)) -> Int {
+      readers[place.domain][place.shard]?.lastUse ?? 0
+    }
+    guard let oldest = opened.indices.min(by: { lastUse(opened[$0]) < lastUse(opened[$1]) })
+    else { return }
+    let place = opened.remove(at: oldest)
+    readers[place.domain][place.shard] = nil
   }
 
   /// Forgets an open shard that could not be read, so that the next attempt finds the file that

@@ -3,6 +3,9 @@
 /// One value drives one run. Its whole memory is ``checkpoint``: a policy that is made anew from
 /// the same recipe, given the checkpoint by ``restore(_:)``, and shown the same feedback gives the
 /// same mixtures, bit for bit. The suite `expectResumesExactly` checks that for any policy.
+///
+/// A policy has value semantics: a batch keeps a copy of the policy by which it was drawn, and its
+/// checkpoint is made from that copy later, whatever the policy has learned since.
 public protocol MixturePolicy: Sendable {
   /// Everything the policy remembers between steps.
   associatedtype Checkpoint: Codable & Sendable & Equatable

@@ -1,0 +1,204 @@
+/// A line chart as SVG, each series with a color, a dash, markers and its name beside its end.
+struct LineChart {
+  /// One line.
+  struct Series {
+    /// What stands beside its end; nil for none.
+    var name: String?
+    /// The points, from left to right.
+    var points: [(x: Double, y: Double)]
+    /// Which color, dash and marker; nil for the color of the text.
+    var style: Int?
+    /// Whether every point is marked.
+    var hasMarkers = false
+    /// Whether the line is dashed whatever its style says, and thin.
+    var isReference = false
+  }
+
+  /// What the chart shows, above it.
+  var title: String
+  /// What the chart says, for those who cannot see it.
+  var summary: String
+  var xTitle: String
+  var yTitle: String
+  var xScale: ChartScale
+  var yScale: ChartScale
+  var xText: (Double) -> String
+  var yText: (Double) -> String
+  var series: [Series]
+
+  /// Returns the chart as an `svg` element.
+  ///
+  /// - Parameters:
+  ///   - width: in pixels.
+  ///   - height: in pixels.
+  ///   - cssClass: a class of the element beside `chart`.
+  ///   - style: rules for a picture that stands alone; nil within a page.
+  /// - Returns: the markup.
+  func svg(width: Double, height: Double, cssClass: String, style: String? = nil) -> String {
+    let frame = Frame(
+      left: 52, top: 52, right: width - labelWidth(for: width), bottom: height - 46)
+    var parts = [
+      """
+      <svg class="chart \(cssClass)" xmlns="http://www.w3.org/2000/svg" \
+      viewBox="0 0 \(ReportNumber.trimmed(width)) \(ReportNumber.trimmed(height))" role="img" \
+      aria-label="\(Markup.escaped(title + ". " + summary))">
+      """
+    ]
+    if let style {
+      parts.append("<style>\(style)</style><rect class=\"paper\" width=\"100%\" height=\"100%\"/>")
+    }
+    parts.append("<text class=\"title\" x=\"8\" y=\"20\">\(Markup.escaped(title))</text>")
+    parts.append("<text class=\"soft\" x=\"8\" y=\"40\">\(Markup.escaped(yTitle))</text>")
+    parts += axes(frame, width: width)
+    for line in series { parts.append(path(line, frame)) }
+    parts += labels(frame, width: width)
+    parts.append("</svg>")
+    return parts.joined(separator: "\n")
+  }
+
+  private struct Frame {
+    var left: Double
+    var top: Double
+    var right: Double
+    var bottom: Double
+  }
+
+  /// How many letters of a name fit beside the lines.
+  private func letterLimit(for width: Double) -> Int { width < 600 ? 11 : 18 }
+
+  private func labelWidth(for width: Double) -> Double {
+    let letters = series.compactMap(\.name).map { min($0.count, letterLimit(for: width)) }.max()
+    return 34 + 7.4 * Double(letters ?? 0)
+  }
+
+  private func x(_ value: Double, _ frame: Frame) -> Double {
+    frame.left + xScale.place(of: value) * (frame.right - frame.left)
+  }
+
+  private func y(_ value: Double, _ frame: Frame) -> Double {
+    frame.bottom - min(1.02, max(-0.02, yScale.place(of: value))) * (frame.bottom - frame.top)
+  }
+
+  private func axes(_ frame: Frame, width: Double) -> [String] {
+    var parts: [String] = []
+    for tick in yScale.ticks {
+      let place = Markup.number(y(tick, frame))
+      parts.append(
+        "<path class=\"grid\" d=\"M\(Markup.number(frame.left)) \(place)H\(Markup.number(frame.right))\"/>"
+          + "<text class=\"soft\" x=\"\(Markup.number(frame.left - 8))\" y=\"\(place)\" dy=\"4\" "
+          + "text-anchor=\"end\">\(yText(tick))</text>")
+    }
+    for tick in xScale.ticks {
+      let place = Markup.number(x(tick, frame))
+      parts.append(
+        "<path class=\"grid\" d=\"M\(place) \(Markup.number(frame.bottom))v5\"/>"
+          + "<text class=\"soft\" x=\"\(place)\" y=\"\(Markup.number(frame.bottom + 19))\" "
+          + "text-anchor=\"middle\">\(xText(tick))</text>")
+    }
+    let middle = Markup.number((frame.left + frame.right) / 2)
+    parts.append(
+      "<text class=\"soft\" x=\"\(middle)\" y=\"\(Markup.number(frame.bottom + 37))\" "
+        + "text-anchor=\"middle\">\(Markup.escaped(xTitle))</text>")
+    return parts
+  }
+
+  private func path(_ line: Series, _ frame: Frame) -> String {
+    guard !line.points.isEmpty else { return "" }
+    let places = line.points.map { (x: x($0.x, frame), y: y($0.y, frame)) }
+    let data = places.enumerated().map { index, place in
+      "\(index == 0 ? "M" : "L")\(Markup.number(place.x)) \(Markup.number(place.y))"
+    }.joined()
+    let color = line.style.map { "s\($0 % ChartStyle.colorCount)" } ?? "ink"
+    let dash = line.isReference ? "2 4" : Self.dash(line.style)
+    var text =
+      "<path class=\"series \(color)\(line.isReference || line.style == nil ? " thin" : "")\""
+    if !dash.isEmpty { text += " stroke-dasharray=\"\(dash)\"" }
+    text += " d=\"\(data)\"/>"
+    if line.hasMarkers, let style = line.style {
+      text += places.map { Self.marker(style, x: $0.x, y: $0.y) }.joined()
+    }
+    return text
+  }
+
+  /// The names beside the lines' ends, moved apart where they would lie on each other.
+  private func labels(_ frame: Frame, width: Double) -> [String] {
+    let spacing = 16.0
+    var places: [(line: Series, end: Double, y: Double)] = []
+    for line in series {
+      guard line.name != nil, let end = line.points.last else { continue }
+      let place = y(end.y, frame)
+      places.append((line, place, place))
+    }
+    places.sort { $0.end < $1.end }
+    for index in places.indices.dropFirst() {
+      places[index].y = max(places[index].y, places[index - 1].y + spacing)
+    }
+    var limit = frame.bottom + 4
+    for index in places.indices.reversed() {
+      places[index].y = min(places[index].y, limit)
+      limit = places[index].y - spacing
+    }
+    return places.map { place in
+      let left = frame.right
+      let name = Markup.shortened(place.line.name ?? "", to: letterLimit(for: width))
+      return "<path class=\"leader\" d=\"M\(Markup.number(left + 2)) \(Markup.number(place.end))"
+        + "L\(Markup.number(left + 11)) \(Markup.number(place.y))\"/>"
+        + (place.line.style.map { Self.marker($0, x: left + 18, y: place.y) }
+          ?? "<path class=\"series ink thin\" d=\"M\(Markup.number(left + 13)) "
+          + "\(Markup.number(place.y))h10\"/>")
+        + "<text x=\"\(Markup.number(left + 27))\" y=\"\(Markup.number(place.y))\" dy=\"4\">"
+        + "\(Markup.escaped(name))</text>"
+    }
+  }
+
+  /// The dash pattern of a style; the ink line is solid.
+  static func dash(_ style: Int?) -> String {
+    guard let style else { return "" }
+    return ChartStyle.dashes[(style + style / ChartStyle.colorCount) % ChartStyle.dashes.count]
+  }
+
+  /// A small shape around a point; six shapes go with the six colors.
+  static func marker(_ style: Int, x: Double, y: Double) -> String {
+    let shape =
+      switch style % 6 {
+      case 0: "m-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0 -7 0z"
+      case 1: "m-3.2 -3.2h6.4v6.4h-6.4z"
+      case 2: "m0 -4.2l4 7h-8z"
+      case 3: "m0 -4.5l4.2 4.5l-4.2 4.5l-4.2 -4.5z"
+      case 4: "m0 4.2l4 -7h-8z"
+      default: "m-4 -1.3h2.7v-2.7h2.6v2.7h2.7v2.6h-2.7v2.7h-2.6v-2.7h-2.7z"
+      }
+    return "<path class=\"f\(style % ChartStyle.colorCount)\" "
+      + "d=\"M\(Markup.number(x)) \(Markup.number(y))\(shape)\"/>"
+  }
+}
+
+/// Text and numbers as markup wants them.
+enum Markup {
+  /// The text with the characters that mean something in HTML replaced.
+  static func escaped(_ text: String) -> String {
+    var result = ""
+    for character in text {
+      switch character {
+      case "&": result += "&amp;"
+      case "<": result += "&lt;"
+      case ">": result += "&gt;"
+      case "\"": result += "&quot;"
+      case "'": result += "&#39;"
+      default: result.append(character)
+      }
+    }
+    return result
+  }
+
+  /// A coordinate, to a tenth of a pixel.
+  static func number(_ value: Double) -> String {
+    let tenths = Int((max(-1e6, min(1e6, value.isFinite ? value : 0)) * 10).rounded())
+    return tenths % 10 == 0 ? "\(tenths / 10)" : "\(Double(tenths) / 10)"
+  }
+
+  /// The text, cut where it is too long.
+  static func shortened(_ text: String, to limit: Int) -> String {
+    text.count <= limit ? text : text.prefix(limit - 1) + "…"
+  }
+}

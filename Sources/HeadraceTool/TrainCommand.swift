@@ -1,0 +1,159 @@
+internal import Ablations
+internal import ArgumentParser
+internal import Kernels
+internal import Loading
+internal import Mixing
+internal import Synchronization
+internal import Training
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
+
+/// The signal that has asked the command to stop, 0 for none; set by a signal handler, which may
+/// touch nothing more.
+private let stopSignal = Atomic<Int32>(0)
+
+/// `headrace train`: a corpus streams into the in-process language model.
+struct TrainCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "train",
+    abstract: "Trains a small language model on a corpus, in a run folder that can be resumed.",
+    discussion: """
+      The run folder is complete by itself: configuration.json, ledger.jsonl (one line makes its \
+      batch again), metrics.jsonl, checkpoints, and at the end record.json, report.html and \
+      report.svg. A run that is stopped, even by kill -9, goes on with --resume and ends with the \
+      same losses as one that never was. Ctrl-C and SIGTERM stop after the current step and \
+      leave a checkpoint; the exit code is then 130 or 143.
+
+      With --resume the settings must be those that the run was begun with, but for threads, byte \
+      budget and checkpoints; without CORPUS they are read from the run folder.
+
+      EXAMPLES
+        headrace train corpora/demo --run-folder runs/a --steps 500
+        headrace train corpora/demo --run-folder runs/b --option exponent=0.5
+        headrace train corpora/demo --run-folder runs/c --mixture code=0.7,prose=0.3
+        headrace train --run-folder runs/a --resume
+      """)
+
+  @Argument(help: "The folder of the corpus; with --resume it may be left out.")
+  var corpus: String?
+
+  @Option(help: "Where the run is kept; a new folder, unless the run is resumed.")
+  var runFolder: String
+
+  @Flag(help: "Go on with the run in the folder; if there is none yet, begin it.")
+  var resume = false
+
+  @OptionGroup(title: "LOADER OPTIONS")
+  var loader: LoaderArguments
+
+  @OptionGroup(title: "TRAINING OPTIONS")
+  var training: TrainingArguments
+
+  @Flag(help: "Print the record as JSON instead of the table.")
+  var json = false
+
+  /// The options that may be given when the settings come from the run folder.
+  private static let freeOptions: Set<String> = [
+    "--run-folder", "--resume", "--json", "--threads", "--compute-threads", "--byte-budget",
+    "--checkpoint-interval", "--keep-checkpoints",
+  ]
+
+  func validate() throws {
+    if corpus == nil {
+      guard resume else { throw ValidationError("name the folder of the corpus") }
+      let given = CommandLine.arguments.dropFirst().filter { $0.hasPrefix("--") }
+        .map { String($0.prefix { $0 != "=" }) }
+      if let option = given.first(where: { !Self.freeOptions.contains($0) }) {
+        throw ValidationError(
+          "without CORPUS the settings are those that the run folder records; \(option) cannot be "
+            + "given beside them")
+      }
+    }
+  }
+
+  func run() throws {
+    let folder = RunFolder(runFolder)
+    let configuration = try resolvedConfiguration(folder)
+    Self.listenToSignals()
+    let run = TrainingRun(
+      configuration, folder: folder, toolVersion: HeadraceCommand.configuration.version)
+    let display = TrainDisplay()
+    defer { display.end() }
+    let outcome = try run.start(resuming: resume, observer: display) {
+      stopSignal.load(ordering: .relaxed) != 0
+    }
+    display.end()
+    switch outcome {
+    case .finished(let record):
+      try RunReport(of: folder).write(to: folder)
+      try conclude(record, folder)
+    case .alreadyFinished(let record):
+      StandardError.write("the run in \(folder.path) has ended already; nothing was done\n")
+      if access(folder.reportPath, F_OK) != 0 || access(folder.picturePath, F_OK) != 0 {
+        try RunReport(of: folder).write(to: folder)
+      }
+      try conclude(record, folder)
+    case .stopped(let step, let checkpoint):
+      let kept = checkpoint.map { "; its state is in \($0)" } ?? "; there was no step to keep"
+      StandardError.write(
+        "stopped after step \(step)\(kept)\n"
+          + "go on with: headrace train --run-folder \(folder.path) --resume\n")
+      throw ExitCode(128 + stopSignal.load(ordering: .relaxed))
+    }
+  }
+
+  /// Prints what the run came to.
+  private func conclude(_ record: RunRecord, _ folder: RunFolder) throws {
+    if json {
+      print(try JSONText.of(record))
+      return
+    }
+    print(try RunReport(of: folder).table)
+    print("")
+    print("record  \(folder.recordPath)")
+    print("report  \(folder.reportPath)")
+    print("picture \(folder.picturePath)")
+  }
+
+  /// The configuration that the options say, or that the run folder records.
+  private func resolvedConfiguration(_ folder: RunFolder) throws -> RunConfiguration {
+    guard let corpus else {
+      guard folder.hasRun else {
+        throw ValidationError(
+          "\(folder.path) holds no run; to begin one, name the folder of the corpus")
+      }
+      var configuration = try TrainingRun.configuration(of: folder)
+      let given = Set(CommandLine.arguments.map { String($0.prefix { $0 != "=" }) })
+      if given.contains("--threads") { configuration.loader.decodeThreadCount = loader.threads }
+      if given.contains("--byte-budget") {
+        configuration.loader.byteBudget = loader.byteBudget.bytes
+      }
+      if let threads = training.computeThreads { configuration.threadCount = threads }
+      if let interval = training.checkpointInterval {
+        configuration.checkpoints.stepInterval = interval
+      }
+      if given.contains("--keep-checkpoints") {
+        configuration.checkpoints.keepCount = training.keepCheckpoints
+      }
+      return configuration
+    }
+    return try training.configuration(corpusPath: corpus, loader: loader)
+  }
+
+  /// Lets the first signal stop the run at the next step; the second ends the process at once.
+  private static func listenToSignals() {
+    stopSignal.store(0, ordering: .relaxed)
+    for number in [SIGINT, SIGTERM] {
+      signal(number) { number in
+        stopSignal.store(number, ordering: .relaxed)
+        signal(number, SIG_DFL)
+      }
+    }
+    // A file size limit is then an error with a path, not the end of the process.
+    signal(SIGXFSZ, SIG_IGN)
+  }
+}

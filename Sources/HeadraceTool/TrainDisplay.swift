@@ -1,0 +1,104 @@
+internal import Training
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
+
+/// Shows on standard error how training goes: one line that is redrawn on a terminal, a line every
+/// few seconds elsewhere.
+final class TrainDisplay: RunObserver {
+  private let isTerminal = StandardError.isTerminal
+  private var domains: [String] = []
+  private var stepCount = 0
+  private var firstStep = 0
+  private var firstTime = ContinuousClock.now
+  private var lastTime: ContinuousClock.Instant?
+  /// The last steps, at most 100, for shares, and what each of them took, for the rate.
+  private var recent: [StepMetrics] = []
+  private var recentSeconds: [Double] = []
+  /// When the last step or evaluation ended, in the run's seconds.
+  private var lastEnd: Double?
+  private var hasLine = false
+
+  private static let eraseLine = "\r\u{1B}[K"
+  private static let recentLimit = 100
+
+  func training(beginsAfter step: Int, of stepCount: Int, domains: [String]) {
+    self.domains = domains
+    self.stepCount = stepCount
+    firstStep = step
+    firstTime = ContinuousClock.now
+  }
+
+  func training(step: StepMetrics) {
+    if recent.count == Self.recentLimit {
+      recent.removeFirst()
+      recentSeconds.removeFirst()
+    }
+    recent.append(step)
+    recentSeconds.append(step.timeInSeconds - (lastEnd ?? step.timeInSeconds))
+    lastEnd = step.timeInSeconds
+    let now = ContinuousClock.now
+    let interval: Duration = isTerminal ? .milliseconds(200) : .seconds(5)
+    if let lastTime, now - lastTime < interval, step.step < stepCount { return }
+    lastTime = now
+    let line = line(of: step, seconds: (now - firstTime) / .seconds(1))
+    StandardError.write(isTerminal ? Self.eraseLine + cut(line) : line + "\n")
+    hasLine = isTerminal
+  }
+
+  func training(evaluation: EvaluationMetrics) {
+    lastEnd = evaluation.timeInSeconds
+    guard let mean = evaluation.unweightedMean else { return }
+    let parts = zip(domains, evaluation.losses).map { name, loss in
+      name + " " + (loss.map { NumberText.fixed($0, digits: 3) } ?? "–")
+    }
+    note(
+      "held-out loss after step \(evaluation.step): \(NumberText.fixed(mean, digits: 4)) ("
+        + parts.joined(separator: ", ") + ")")
+  }
+
+  func training(notice: RunNotice) {
+    note("\(notice)")
+  }
+
+  /// Leaves the line behind.
+  func end() {
+    if hasLine { StandardError.write("\n") }
+    hasLine = false
+  }
+
+  private func note(_ text: String) {
+    StandardError.write((hasLine ? Self.eraseLine : "") + text + "\n")
+    hasLine = false
+  }
+
+  private func line(of step: StepMetrics, seconds: Double) -> String {
+    let share = domains.indices.map { domain in
+      let sum = recent.reduce(0) { $0 + $1.realizedShares[domain] }
+      return domains[domain] + " " + NumberText.percent(sum / Double(recent.count))
+    }
+    var line = "step \(step.step)/\(stepCount), loss \(NumberText.fixed(step.loss, digits: 4))"
+    let measured = zip(recent, recentSeconds).filter { $0.1 > 0 }
+    if !measured.isEmpty {
+      let tokens = measured.reduce(0) { $0 + $1.0.tokenCounts.reduce(0, +) }
+      let rate = Double(tokens) / measured.reduce(0) { $0 + $1.1 }
+      line += ", \(NumberText.grouped(Int(rate))) tokens/s"
+    }
+    let done = step.step - firstStep
+    if done >= 5, step.step < stepCount {
+      let left = seconds / Double(done) * Double(stepCount - step.step)
+      line += ", \(NumberText.duration(left)) left"
+    }
+    return line + "; " + share.joined(separator: ", ")
+  }
+
+  /// The line, no longer than the terminal is wide: a wrapped line cannot be redrawn.
+  private func cut(_ line: String) -> String {
+    var size = winsize()
+    guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 1 else { return line }
+    return String(line.prefix(Int(size.ws_col) - 1))
+  }
+}

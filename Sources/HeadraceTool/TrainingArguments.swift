@@ -1,0 +1,102 @@
+internal import ArgumentParser
+internal import Corpora
+internal import Loading
+internal import Mixing
+internal import Training
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
+
+/// The options that describe a model and its training.
+struct TrainingArguments: ParsableArguments {
+  @Option(help: "The steps of the run (default: 1000, or as many as --tokens needs).")
+  var steps: Int?
+
+  @Option(help: "The tokens of the run, instead of --steps.")
+  var tokens: Int?
+
+  @Option(help: "The layers of the model.")
+  var layers = 4
+
+  @Option(help: "The width of the model; a multiple of twice the heads.")
+  var width = 128
+
+  @Option(help: "The attention heads of a layer.")
+  var heads = 4
+
+  @Option(help: "The largest learning rate; it falls to a tenth of it.")
+  var learningRate = 2e-3
+
+  @Option(help: "The steps until the learning rate is largest (default: a fiftieth, at most 200).")
+  var warmUpSteps: Int?
+
+  @Option(help: "The decay of AdamW, applied to matrices.")
+  var weightDecay: Float = 0.1
+
+  @Option(help: "The steps between evaluations (default: a twentieth of the run).")
+  var evaluationInterval: Int?
+
+  @Option(help: "The most held-out tokens of each domain that an evaluation reads.")
+  var evaluationTokens = 1 << 15
+
+  @Option(help: "The steps between checkpoints (default: a tenth of the run).")
+  var checkpointInterval: Int?
+
+  @Option(help: "The newest checkpoints that are kept.")
+  var keepCheckpoints = 2
+
+  @Option(help: "The threads that compute (default: one per core); they change no result.")
+  var computeThreads: Int?
+
+  func validate() throws {
+    if steps != nil && tokens != nil {
+      throw ValidationError("--steps and --tokens say the same; give one of them")
+    }
+    let counts = [
+      ("--steps", steps), ("--tokens", tokens), ("--evaluation-interval", evaluationInterval),
+      ("--checkpoint-interval", checkpointInterval), ("--compute-threads", computeThreads),
+    ]
+    for (name, value) in counts {
+      if let value, value < 1 {
+        throw ValidationError("\(name) is \(value), but must be at least 1")
+      }
+    }
+    guard learningRate > 0, learningRate.isFinite else {
+      throw ValidationError("--learning-rate is \(learningRate), but must be a positive number")
+    }
+    if let warmUpSteps, warmUpSteps < 0 {
+      throw ValidationError("--warm-up-steps is \(warmUpSteps), but must be at least 0")
+    }
+  }
+
+  /// Returns the fully resolved configuration of a run on the corpus at `corpusPath`.
+  func configuration(corpusPath: String, loader: LoaderArguments) throws -> RunConfiguration {
+    let corpus = try Corpus(at: corpusPath)
+    let recipe = try loader.recipe()
+    let batchTokens = max(1, loader.rows).multipliedReportingOverflow(
+      by: max(1, loader.sequenceLength))
+    let perStep = batchTokens.overflow ? Int.max : batchTokens.partialValue
+    let stepCount = steps ?? tokens.map { ($0 - 1) / perStep + 1 } ?? 1000
+    var configuration = RunConfiguration(
+      corpusPath: corpusPath, policy: recipe.name, policyOptions: recipe.options,
+      rows: loader.rows,
+      model: LanguageModelConfiguration(
+        vocabularySize: corpus.tokenizer.vocabularySize, sequenceLength: loader.sequenceLength,
+        layerCount: layers, width: width, headCount: heads),
+      stepCount: stepCount, learningRate: learningRate, seed: loader.seed)
+    configuration.loader = RunConfiguration.LoaderSettings(
+      try loader.options(), grouping: loader.batch().grouping)
+    configuration.optimizer.weightDecay = weightDecay
+    if let warmUpSteps { configuration.schedule.warmUpStepCount = warmUpSteps }
+    if let evaluationInterval { configuration.evaluation.stepInterval = evaluationInterval }
+    configuration.evaluation.tokenLimit = max(evaluationTokens, loader.sequenceLength)
+    if let checkpointInterval { configuration.checkpoints.stepInterval = checkpointInterval }
+    configuration.checkpoints.keepCount = keepCheckpoints
+    configuration.threadCount =
+      computeThreads ?? max(1, min(1024, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
+    return configuration
+  }
+}

@@ -1,0 +1,222 @@
+public import Corpora
+public import Mixing
+
+/// What a run will be, found out before it: rows, tokens and epochs of each domain, where caps are
+/// reached, what is never read, and memory.
+///
+/// The rows are not estimated: every batch is drawn by the loader's own rule from the policy's
+/// first mixture, without reading a token. They are what the run will draw if the policy leaves its
+/// mixture alone; for a policy that reads feedback they are where it begins.
+public struct Explanation: Sendable, Equatable {
+  /// How far a run goes.
+  public enum Length: Sendable, Equatable {
+    /// So many batches.
+    case steps(Int)
+    /// So many tokens, rounded up to whole batches.
+    case tokens(Int)
+    /// As many tokens as one epoch of every domain has, rounded up to whole batches.
+    case oneEpoch
+  }
+
+  /// What will be read of one domain.
+  public struct Domain: Sendable, Equatable {
+    /// The domain's name.
+    public let name: String
+    /// The asked weight, in [0, 1].
+    public let weight: Double
+    /// The rows that it gives.
+    public let rowCount: Int
+    /// Its targets: T for each row.
+    public let tokenCount: Int
+    /// How often it is read, in epochs.
+    public let epochs: Double
+    /// The sequences of one epoch.
+    public let sequenceCount: Int
+    /// The rows after which it is exhausted; nil if it is repeated for ever.
+    public let rowLimit: Int?
+    /// The step in which it becomes exhausted; nil if it does not.
+    ///
+    /// From the next row on the other
+    /// domains share its weight in proportion to theirs.
+    public let exhaustedAtStep: Int?
+    /// The tokens of its split.
+    public let splitTokenCount: Int
+    /// The tokens of its split that belong to no sequence.
+    public let unusedTokenCount: Int
+    /// The units that an epoch reads.
+    public let unitCount: Int
+    /// The pools that an epoch reads.
+    public let poolCount: Int
+    /// The tokens that are shuffled together: P units, or the whole domain if it is smaller.
+    public let shuffleSpanTokenCount: Int
+    /// The tokens of its held-out split.
+    public let heldOutTokenCount: Int
+  }
+
+  /// What the loader will take, in bytes.
+  public struct Memory: Sendable, Equatable {
+    /// The configured budget.
+    public let byteBudget: Int
+    /// The least budget that works: one pool and one batch.
+    public let leastByteBudget: Int
+    /// One pool.
+    public let poolByteCount: Int
+    /// The most pools that are kept.
+    public let poolLimit: Int
+    /// One batch.
+    public let batchByteCount: Int
+
+    /// All pools and one batch.
+    public var totalByteCount: Int { poolLimit * poolByteCount + batchByteCount }
+  }
+
+  /// The policy's name.
+  public let policy: String
+  /// Why the policy's first mixture is what it is.
+  public let reason: String
+  /// Whether the policy will change its mixture on feedback.
+  public let readsFeedback: Bool
+  /// B, the rows of a batch.
+  public let rows: Int
+  /// T, the targets of a row.
+  public let sequenceLength: Int
+  /// The batches of the run: as many as were asked for, or fewer if the data ends.
+  public let stepCount: Int
+  /// The batches that were asked for.
+  public let askedStepCount: Int
+  /// The domains, in the corpus's order.
+  public let domains: [Domain]
+  /// What the loader will take.
+  public let memory: Memory
+  /// What a user should think about before the run.
+  public let warnings: [Warning]
+
+  /// The most rows × domains that are drawn to explain a run: some seconds of work.
+  ///
+  /// With five domains that is 4 × 10^8 rows, 8 × 10^11 tokens in sequences of 2048.
+  static let drawLimit = 2_000_000_000
+
+  /// Explains a run.
+  ///
+  /// - Parameters:
+  ///   - corpus: The corpus to read.
+  ///   - policy: What sets the mixture.
+  ///   - batch: The shape of the batches.
+  ///   - seed: The run's seed.
+  ///   - options: The loader's other settings.
+  ///   - length: How far the run goes.
+  /// - Throws: ``LoadingError``, as opening a loader with the same settings does, and
+  ///   ``LoadingError/setting(name:value:allowed:)`` for a run that is too long to be drawn here.
+  /// - Complexity: O(rows · domains); no token is read.
+  public init(
+    _ corpus: Corpus, policy: PolicyRecipe, batch: BatchConfiguration, seed: UInt64,
+    options: LoaderOptions = LoaderOptions(), length: Length = .oneEpoch
+  ) throws(LoadingError) {
+    let plan = try LoaderPlan(corpus: corpus, batch: batch, seed: seed, options: options)
+    let made: any MixturePolicy
+    do throws(MixingError) {
+      made = try policy.makePolicy(in: plan.policyContext)
+    } catch {
+      throw .mixing(error)
+    }
+    self.policy = type(of: made).name
+    reason = made.reason
+    readsFeedback = made.readsFeedback
+    rows = batch.rows
+    sequenceLength = batch.sequenceLength
+    askedStepCount = try Self.steps(of: length, plan: plan, batch: batch)
+    let rehearsal = try Rehearsal(
+      of: plan, policy: made, batch: batch, stepCount: askedStepCount)
+    stepCount = rehearsal.stepCount
+    domains = Self.domains(of: corpus, plan: plan, split: options.split, rehearsal, made.mixture)
+    let batchByteCount = plan.batchByteCount
+    let geometry = plan.geometry
+    memory = Memory(
+      byteBudget: options.byteBudget, leastByteBudget: geometry.poolByteCount + batchByteCount,
+      poolByteCount: geometry.poolByteCount,
+      poolLimit: geometry.poolLimit(
+        domainCount: domains.count, threadCount: options.threadCount,
+        byteBudget: plan.poolByteBudget),
+      batchByteCount: batchByteCount)
+    warnings = Warning.all(
+      domains: domains, memory: memory, stepCount: stepCount, askedStepCount: askedStepCount,
+      sequenceLength: batch.sequenceLength)
+  }
+
+  private static func steps(
+    of length: Length, plan: LoaderPlan, batch: BatchConfiguration
+  ) throws(LoadingError) -> Int {
+    let batchTokens = batch.rows * batch.sequenceLength
+    let stepLimit = max(1, drawLimit / (batch.rows * plan.orders.count))
+    func stepsHolding(_ tokenCount: Int) -> Int { (max(1, tokenCount) - 1) / batchTokens + 1 }
+    let steps =
+      switch length {
+      case .steps(let count): count
+      case .tokens(let count): count < 1 ? 0 : stepsHolding(count)
+      case .oneEpoch:
+        stepsHolding(
+          plan.orders.reduce(0) { $0 + $1.layout.sequenceCount } * batch.sequenceLength)
+      }
+    guard (1...stepLimit).contains(steps) else {
+      throw .setting(name: "the number of steps", value: steps, allowed: 1...stepLimit)
+    }
+    return steps
+  }
+
+  private static func domains(
+    of corpus: Corpus, plan: LoaderPlan, split: Split, _ rehearsal: Rehearsal, _ mixture: Mixture
+  ) -> [Domain] {
+    corpus.domains.indices.map { index in
+      let (domain, order) = (corpus.domains[index], plan.orders[index])
+      let layout = order.layout
+      let rowCount = rehearsal.rowCounts[index]
+      return Domain(
+        name: domain.name, weight: mixture.weight(ofDomain: index), rowCount: rowCount,
+        tokenCount: rowCount * layout.sequenceLength,
+        epochs: Double(rowCount) / Double(layout.sequenceCount),
+        sequenceCount: layout.sequenceCount,
+        rowLimit: plan.identity.domains[index].positionLimit,
+        exhaustedAtStep: rehearsal.exhaustedAtStep[index],
+        splitTokenCount: domain.tokenCount(of: split), unusedTokenCount: layout.unusedTokenCount,
+        unitCount: layout.unitCount, poolCount: order.poolsPerEpoch,
+        shuffleSpanTokenCount: min(order.sequencesPerPool, layout.sequenceCount)
+          * layout.sequenceLength,
+        heldOutTokenCount: domain.tokenCount(of: .heldOut))
+    }
+  }
+}
+
+/// A run's draw without its data.
+private struct Rehearsal {
+  let stepCount: Int
+  let rowCounts: [Int]
+  let exhaustedAtStep: [Int?]
+
+  init(of plan: LoaderPlan, policy: any MixturePolicy, batch: BatchConfiguration, stepCount: Int)
+    throws(LoadingError)
+  {
+    let draw = BatchDraw(identity: plan.identity)
+    let storage = BatchStorage(
+      identity: plan.identity, tokenType: batch.tokenType, moment: PolicyMoment(policy))
+    storage.reserve(rows: batch.rows, withTokens: false)
+    let mixture = policy.mixture
+    var exhausted = [Int?](repeating: nil, count: plan.orders.count)
+    var watched = plan.identity.domains.indices.filter {
+      plan.identity.domains[$0].positionLimit != nil
+    }
+    var step = 0
+    while step < stepCount, try draw.plan(asked: mixture, rows: batch.rows, into: storage) {
+      step += 1
+      watched.removeAll { domain in
+        guard let limit = plan.identity.domains[domain].positionLimit,
+          limit - draw.positions[domain] < batch.drawRows
+        else { return false }
+        exhausted[domain] = step
+        return true
+      }
+    }
+    self.stepCount = step
+    rowCounts = Array(draw.positions)
+    exhaustedAtStep = exhausted
+  }
+}

@@ -1,0 +1,77 @@
+internal import Corpora
+
+/// The content of `configuration.json`: the configuration and what it was resolved against.
+struct ResolvedRun: Sendable, Equatable, Codable {
+  var format = "headrace-run"
+  var version = 1
+  var toolVersion: String
+  var instructionSet: String
+  var corpus: String
+  var tokenizer: String
+  var vocabularySize: Int
+  var domains: [Domain]
+  var configuration: RunConfiguration
+
+  /// A domain of the corpus that the run was begun with.
+  struct Domain: Sendable, Equatable, Codable {
+    var name: String
+    var fingerprint: String
+    var trainTokenCount: Int
+    var heldOutTokenCount: Int
+  }
+
+  /// What may differ when a run goes on, because no result depends on it: by the beginnings of
+  /// dotted paths.
+  private static let free = [
+    "tool_version", "instruction_set", "corpus", "configuration.corpus_path",
+    "configuration.thread_count", "configuration.checkpoints.", "configuration.loader.byte_budget",
+    "configuration.loader.decode_thread_count",
+  ]
+
+  init(
+    configuration: RunConfiguration, corpus: Corpus, toolVersion: String, instructionSet: String
+  ) {
+    self.configuration = configuration
+    self.toolVersion = toolVersion
+    self.instructionSet = instructionSet
+    self.corpus = corpus.name
+    tokenizer = corpus.tokenizer.name
+    vocabularySize = corpus.tokenizer.vocabularySize
+    domains = corpus.domains.map {
+      Domain(
+        name: $0.name, fingerprint: $0.fingerprint, trainTokenCount: $0.tokenCount(of: .train),
+        heldOutTokenCount: $0.tokenCount(of: .heldOut))
+    }
+  }
+
+  /// Writes the file durably.
+  func write(to folder: RunFolder) throws(RunError) {
+    do throws(CorpusError) {
+      try DurableFile.write(RunJSON.encode(self), to: folder.configurationPath)
+    } catch {
+      throw .corpus(error)
+    }
+  }
+
+  /// Throws the first field that differs from what the folder records, by name.
+  func requireSame(asRecordedAt folder: RunFolder, observer: any RunObserver) throws(RunError) {
+    let path = folder.configurationPath
+    let recorded: ResolvedRun = try RunFolder.decode(path)
+    let old = RunJSON.leaves(of: RunJSON.encode(recorded))
+    let new = RunJSON.leaves(of: RunJSON.encode(self))
+    for field in Set(old.keys).union(new.keys).sorted() where old[field] != new[field] {
+      let isFree = Self.free.contains { $0 == field || ($0.hasSuffix(".") && field.hasPrefix($0)) }
+      if isFree { continue }
+      let prefix = "configuration."
+      throw .configurationDiffers(
+        path: folder.path,
+        field: field.hasPrefix(prefix) ? String(field.dropFirst(prefix.count)) : field,
+        recorded: old[field] ?? "none", given: new[field] ?? "none")
+    }
+    if recorded.instructionSet != instructionSet {
+      observer.training(
+        notice: .instructionSetDiffers(
+          recorded: recorded.instructionSet, current: instructionSet))
+    }
+  }
+}

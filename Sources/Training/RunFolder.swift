@@ -1,0 +1,166 @@
+internal import Corpora
+internal import Loading
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
+
+/// The folder of one run, complete by itself.
+///
+///     configuration.json   what the run is made from, fully resolved; written before the first
+///     step ledger.jsonl         by the loader: one line makes its batch again
+///     metrics.jsonl        one line a step and one an evaluation
+///     checkpoints/         step-00000100.checkpoint: loader, trainer and run
+///     record.json          when the run has ended
+///     report.html, .svg    made from record and metrics
+public struct RunFolder: Sendable, Equatable {
+  /// The folder.
+  public let path: String
+
+  /// Names a folder, which need not exist.
+  public init(_ path: String) {
+    var path = path
+    while path.count > 1, path.hasSuffix("/") { path.removeLast() }
+    self.path = path
+  }
+
+  /// The resolved configuration.
+  public var configurationPath: String { path + "/configuration.json" }
+  /// The loader's ledger.
+  public var ledgerPath: String { path + "/ledger.jsonl" }
+  /// The metrics.
+  public var metricsPath: String { path + "/metrics.jsonl" }
+  /// The record of the finished run.
+  public var recordPath: String { path + "/record.json" }
+  /// The page that is made from record and metrics.
+  public var reportPath: String { path + "/report.html" }
+  /// The picture that is made from record and metrics.
+  public var picturePath: String { path + "/report.svg" }
+  /// The folder of the checkpoints.
+  public var checkpointsPath: String { path + "/checkpoints" }
+
+  /// The folders and files that a run writes.
+  private static let entries: Set<String> = [
+    "configuration.json", "ledger.jsonl", "metrics.jsonl", "record.json", "report.html",
+    "report.svg", "checkpoints",
+  ]
+
+  /// Whether the folder holds a run that has begun.
+  public var hasRun: Bool { access(configurationPath, F_OK) == 0 }
+
+  /// Whether the folder holds a run that has ended.
+  public var hasRecord: Bool { access(recordPath, F_OK) == 0 }
+
+  /// Whether something exists at the folder's path.
+  var exists: Bool { access(path, F_OK) == 0 }
+
+  /// An entry that no run writes; nil if there is none.
+  func foreignEntry() throws(RunError) -> String? {
+    try Self.list(path).first {
+      !Self.entries.contains($0.hasSuffix(".tmp") ? String($0.dropLast(4)) : $0)
+    }
+  }
+
+  /// Whether the folder is empty or does not exist.
+  func isEmpty() throws(RunError) -> Bool {
+    guard exists else { return true }
+    return try Self.list(path).isEmpty
+  }
+
+  /// Creates the folder, those above it and that of the checkpoints, durably.
+  func create() throws(RunError) {
+    var position = path.startIndex
+    while let slash = path[position...].dropFirst().firstIndex(of: "/") {
+      try Self.createFolder(String(path[..<slash]))
+      position = slash
+    }
+    try Self.createFolder(path)
+    try Self.createFolder(checkpointsPath)
+  }
+
+  /// Removes what a run without a checkpoint left; true if there was something.
+  func removeBeginnings() throws(RunError) -> Bool {
+    var hasRemoved = false
+    for path in [ledgerPath, metricsPath] where access(path, F_OK) == 0 {
+      guard unlink(path) == 0 else {
+        throw .corpus(.cannotWrite(path: path, byteOffset: 0, code: errno))
+      }
+      hasRemoved = true
+    }
+    return hasRemoved
+  }
+
+  // MARK: Checkpoints
+
+  /// The path of the checkpoint after `step`.
+  func checkpointPath(step: Int) -> String {
+    let digits = String(step)
+    let padding = String(repeating: "0", count: max(0, 8 - digits.count))
+    return "\(checkpointsPath)/step-\(padding)\(digits).checkpoint"
+  }
+
+  /// The steps of the checkpoints, the newest first.
+  func checkpointSteps() throws(RunError) -> [Int] {
+    guard access(checkpointsPath, F_OK) == 0 else { return [] }
+    return try Self.list(checkpointsPath).compactMap { name in
+      guard name.hasPrefix("step-"), name.hasSuffix(".checkpoint") else { return nil }
+      return Int(name.dropFirst(5).dropLast(11))
+    }.sorted(by: >)
+  }
+
+  /// Deletes all but the newest checkpoints, and what an interrupted write left.
+  func prune(keepCount: Int) throws(RunError) {
+    var paths = try checkpointSteps().dropFirst(keepCount).map { checkpointPath(step: $0) }
+    paths += try Self.list(checkpointsPath).filter { $0.hasSuffix(".tmp") }
+      .map { checkpointsPath + "/" + $0 }
+    for path in paths where unlink(path) != 0 && errno != ENOENT {
+      throw .corpus(.cannotWrite(path: path, byteOffset: 0, code: errno))
+    }
+  }
+
+  // MARK: Files
+
+  /// Reads a small JSON file.
+  static func decode<Value: Decodable>(_ path: String) throws(RunError) -> Value {
+    let bytes = try contents(path)
+    do {
+      return try RunJSON.decode(Value.self, from: bytes)
+    } catch {
+      throw .fileDamaged(path: path, reason: RunJSON.reason(error))
+    }
+  }
+
+  /// Reads a file that is small unless it is damaged.
+  static func contents(_ path: String) throws(RunError) -> [UInt8] {
+    do throws(CorpusError) {
+      return try FileReader.contents(of: path, limit: 1 << 30)
+    } catch {
+      throw .corpus(error)
+    }
+  }
+
+  private static func createFolder(_ path: String) throws(RunError) {
+    if mkdir(path, 0o755) != 0 {
+      guard errno == EEXIST else { throw .corpus(.cannotOpen(path: path, code: errno)) }
+      return
+    }
+    do throws(CorpusError) { try DurableFile.synchronizeFolder(of: path) } catch {
+      throw .corpus(error)
+    }
+  }
+
+  private static func list(_ path: String) throws(RunError) -> [String] {
+    guard let folder = opendir(path) else { throw .corpus(.cannotOpen(path: path, code: errno)) }
+    defer { closedir(folder) }
+    var names: [String] = []
+    while let entry = readdir(folder) {
+      let name = withUnsafeBytes(of: entry.pointee.d_name) {
+        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      if name != "." && name != ".." { names.append(name) }
+    }
+    return names.sorted()
+  }
+}

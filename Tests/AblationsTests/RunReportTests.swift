@@ -1,0 +1,97 @@
+// Covers: ChartScale.swift, ChartStyle.swift, LineChart.swift, ReportNumber.swift
+// Covers: RunReport+Page.swift
+
+import Ablations
+import Testing
+import Training
+
+@Suite(.timeLimit(.minutes(1))) struct RunReportTests {
+  /// Two domains, 40 steps of 100 tokens; losses fall from 5 to the given ones.
+  private func report(
+    names: [String] = ["code", "a<b>&\"prose\""], losses: [Double?] = [1.2345, 2.5],
+    stepCount: Int = 40
+  ) -> RunReport {
+    var metrics = RunMetrics(domains: names)
+    let even = names.map { _ in 1 / Double(names.count) }
+    for step in 1...stepCount {
+      metrics.steps.append(
+        StepMetrics(
+          step: step, loss: 5 / Double(step), losses: names.map { _ in 1 }, learningRate: 0.1,
+          gradientNorm: 1, tokenCounts: names.map { _ in 100 / names.count },
+          tokenTotal: 100 * step, realizedShares: even, askedShares: even,
+          timeInSeconds: Double(step)))
+    }
+    metrics.evaluations = [(0, names.map { _ in 5 }), (stepCount, losses)].map {
+      EvaluationMetrics(
+        step: $0.0, tokenTotal: 100 * $0.0, losses: $0.1,
+        heldOutTokenCounts: names.map { _ in 10 }, timeInSeconds: 1)
+    }
+    let configuration = RunConfiguration(
+      corpusPath: "c", policyOptions: ["mixture": "uniform"], rows: 10,
+      model: LanguageModelConfiguration(
+        vocabularySize: 257, sequenceLength: 10, layerCount: 1, width: 8, headCount: 2),
+      stepCount: stepCount, seed: 4711)
+    let record = RunRecord(
+      toolVersion: "9.8.7", instructionSet: "avx2", corpus: "mill", configuration: configuration,
+      parameterCount: 123_456, trainerChecksum: "0", end: .allSteps, stepCount: stepCount,
+      tokenTotal: 100 * stepCount, timeInSeconds: 125,
+      domains: zip(names, losses).map { name, loss in
+        RunRecord.Domain(
+          name: name, fingerprint: "00ff", askedShare: 1 / Double(names.count),
+          realizedShare: 1 / Double(names.count), tokenCount: 100 * stepCount / names.count,
+          epochs: 0.75, loss: loss, bestLoss: loss)
+      }, evaluations: metrics.evaluations)
+    return RunReport(record: record, metrics: metrics)
+  }
+
+  @Test func thePageHasTheRecordsNumbers() {
+    let page = report().page
+    for text in [
+      "1.2345", "2.5000", "3.44", "12.18", "50.0 %", "2,000", "0.75", "1.867", "4711", "9.8.7",
+      "avx2", "123,456", "2 min 5 s", "mixture uniform", "00ff",
+    ] {
+      #expect(page.contains(text), "\(text) is missing")
+    }
+    // Names from a corpus never become markup.
+    #expect(page.contains("a&lt;b&gt;&amp;&quot;prose&quot;"))
+    #expect(!page.contains("a<b>"))
+  }
+
+  @Test func nothingIsLoadedFromElsewhere() {
+    for text in [report().page, report().picture] {
+      let foreign = text.replacing("http://www.w3.org/2000/svg", with: "")
+      #expect(
+        !foreign.contains("http") && !foreign.contains("src=") && !foreign.contains("@import"))
+      #expect(!text.contains("NaN") && !text.contains("inf\""))
+      #expect(text.contains("prefers-color-scheme: dark"))
+    }
+  }
+
+  @Test func everyElementThatOpensCloses() {
+    for text in [report().page, report().picture] {
+      for name in ["svg", "text", "table", "tr", "td", "dl", "dd", "figure", "style", "div"] {
+        let opened = text.ranges(of: "<\(name) ").count + text.ranges(of: "<\(name)>").count
+        #expect(opened == text.ranges(of: "</\(name)>").count, "\(name)")
+      }
+    }
+  }
+
+  @Test func theTableIsAligned() {
+    let lines = report(names: ["code", "prose"]).table.split(separator: "\n")
+    #expect(lines.count == 4)
+    #expect(Set(lines.map(\.count)).count == 1)
+    #expect(lines[1].contains("1.2345") && lines[3].contains("1.867"))
+  }
+
+  @Test func missingLossesAndManyDomainsAndLongRunsAreDrawn() {
+    let none = report(names: ["only"], losses: [nil], stepCount: 1)
+    #expect(none.page.contains("No domain has held-out text"))
+    #expect(none.table.contains("–"))
+    let many = report(
+      names: (0..<24).map { "domain-with-a-long-name-\($0)" },
+      losses: (0..<24).map { 1 + Double($0) / 9 })
+    #expect(many.picture.contains("domain-with-a-lon…"))
+    // A long run's page is not longer than its charts need.
+    #expect(report(stepCount: 20_000).page.utf8.count < 120_000)
+  }
+}

@@ -1,0 +1,95 @@
+import Corpora
+import HeadraceTesting
+import Loading
+import Testing
+
+@Suite(.timeLimit(.minutes(1)))
+struct EvaluationReaderTests {
+  /// Two shards of one full frame and a short one, and one short shard.
+  private static let shards = [262_144 + 5000, 262_144 + 130, 900]
+
+  private func rows(of reader: EvaluationReader, batchRows: Int) throws -> [[Int32]] {
+    var rows: [[Int32]] = []
+    let length = reader.sequenceLength + 1
+    var buffer = [Int32](repeating: -1, count: batchRows * length)
+    while true {
+      let count = try buffer.withUnsafeMutableBufferPointer {
+        try reader.next(rows: batchRows, into: $0)
+      }
+      guard count > 0 else { return rows }
+      for row in 0..<count { rows.append(Array(buffer[row * length..<(row + 1) * length])) }
+    }
+  }
+
+  /// The sequences of all full frames, then those of the short ones: what the documentation says.
+  private func expected(_ corpus: SyntheticCorpus, split: Split, length: Int) -> [[Int32]] {
+    var frames: [[Int32]] = []
+    var tails: [[Int32]] = []
+    for shard in corpus.tokens(ofDomain: 0, split: split) {
+      let tokens = shard.map { Int32($0) }
+      let fullTokens = tokens.count / 262_144 * 262_144
+      for begin in stride(from: 0, to: fullTokens, by: length) {
+        frames.append(Array(tokens[begin...begin + length]))
+      }
+      var begin = fullTokens
+      while begin + length < tokens.count {
+        tails.append(Array(tokens[begin...begin + length]))
+        begin += length
+      }
+    }
+    return frames + tails
+  }
+
+  @Test(arguments: [1, 7, 64])
+  func everySequenceComesOnceInOrder(batchRows: Int) throws {
+    let corpus = try SyntheticCorpus([.init("prose", shards: [1000], heldOut: Self.shards)])
+    let reader = try EvaluationReader(try corpus.open(), domainIndex: 0, sequenceLength: 128)
+    // 2 · 2048 from full frames, then (5000 − 1)/128 = 39, (130 − 1)/128 = 1, (900 − 1)/128 = 7.
+    #expect(reader.sequences == 0..<4096 + 39 + 1 + 7)
+    let found = try rows(of: reader, batchRows: batchRows)
+    #expect(found == expected(corpus, split: .heldOut, length: 128))
+    #expect(reader.remainingCount == 0)
+  }
+
+  @Test func ranksReadDisjointPartsThatMakeTheWhole() throws {
+    let corpus = try SyntheticCorpus([.init("prose", shards: [9000])])
+    let opened = try corpus.open()
+    var parts: [[Int32]] = []
+    for range in [0..<20, 20..<35, 35..<1000] {
+      let reader = try EvaluationReader(
+        opened, domainIndex: 0, split: .train, sequenceLength: 256, sequences: range)
+      parts += try rows(of: reader, batchRows: 4)
+    }
+    #expect(parts == expected(corpus, split: .train, length: 256))
+  }
+
+  @Test func aSplitWithoutAWholeSequenceGivesNone() throws {
+    let corpus = try SyntheticCorpus([.init("prose", shards: [1000], heldOut: [64])])
+    let reader = try EvaluationReader(try corpus.open(), domainIndex: 0, sequenceLength: 64)
+    #expect(reader.sequences.isEmpty)
+    #expect(try rows(of: reader, batchRows: 2).isEmpty)
+  }
+
+  @Test func anOddLengthNeedsTheOption() throws {
+    let corpus = try SyntheticCorpus([.init("prose", shards: [262_144 + 400])])
+    let opened = try corpus.open()
+    #expect(throws: LoadingError.self) {
+      try EvaluationReader(opened, domainIndex: 0, split: .train, sequenceLength: 1000)
+    }
+    let reader = try EvaluationReader(
+      opened, domainIndex: 0, split: .train, sequenceLength: 1000, allowsUnusedTails: true)
+    // ⌊262144 / 1000⌋ = 262 sequences of the full frame; the short one has none.
+    #expect(reader.sequences == 0..<262)
+  }
+
+  @Test func aSmallBufferIsRefusedAndNothingIsLost() throws {
+    let corpus = try SyntheticCorpus([.init("prose", shards: [2000])])
+    let reader = try EvaluationReader(
+      try corpus.open(), domainIndex: 0, split: .train, sequenceLength: 64)
+    var buffer = [Int32](repeating: 0, count: 64)
+    #expect(throws: LoadingError.self) {
+      try buffer.withUnsafeMutableBufferPointer { try reader.next(rows: 1, into: $0) }
+    }
+    #expect(try rows(of: reader, batchRows: 3) == expected(corpus, split: .train, length: 64))
+  }
+}

@@ -1,0 +1,181 @@
+#!/usr/bin/env bash
+# Checks the command as a user meets it: what it prints, its exit codes, and that piped output is plain.
+# deadline: 120
+#
+# Outputs that are the same everywhere stand in integration/cli/. RECORD_SNAPSHOTS=1 writes them anew; the check fails then.
+set -euo pipefail
+
+: "${HEADRACE:?the built command}" "${SCRATCH:?an empty folder}"
+golden=$PWD/integration/cli
+cd "$SCRATCH"
+
+fail() {
+  printf 'cli: %s\n' "$*" >&2
+  exit 1
+}
+
+# run CODE COMMAND…: runs headrace, keeps what it prints in out and err, and compares the exit code.
+run() {
+  local expected=$1 code=0
+  shift
+  "$HEADRACE" "$@" >out 2>err </dev/null || code=$?
+  [ "$code" -eq "$expected" ] || fail "'headrace $*' exited with $code, not $expected: $(cat out err)"
+  # Line feeds are the one control character that a pipe gets.
+  if LC_ALL=C tr -d '\n' <out | LC_ALL=C grep -q '[[:cntrl:]]'; then fail "'headrace $*' printed control characters"; fi
+  if LC_ALL=C tr -d '\n' <err | LC_ALL=C grep -q '[[:cntrl:]]'; then fail "'headrace $*' complained in control characters"; fi
+}
+
+# same NAME: compares what the last run printed with integration/cli/NAME.
+recorded=no
+same() {
+  if [ -n "${RECORD_SNAPSHOTS:-}" ]; then
+    cp out "$golden/$1"
+    recorded=yes
+  else
+    diff -u "$golden/$1" out >&2 || fail "'$1' is not what was recorded"
+  fi
+}
+
+says() { grep -qF -- "$1" "$2" || fail "no '$1' in: $(cat "$2")"; }
+
+# Text that is the same everywhere: seeded words, in a file of its own and in JSON lines.
+make_text() {
+  mkdir -p text
+  python3 - <<'PYTHON'
+import json, random
+words = random.Random(5)
+def text(count):
+    return " ".join("".join(words.choice("abcdefghij") for _ in range(words.randint(2, 8))) for _ in range(count))
+for number in range(40):
+    open(f"text/{number:02}.txt", "w").write(text(400))
+with open("lines.jsonl", "w") as lines:
+    for _ in range(300):
+        lines.write(json.dumps({"text": text(400)}) + "\n")
+PYTHON
+}
+
+flip_byte() {
+  python3 - "$1" "$2" <<'PYTHON'
+import sys
+with open(sys.argv[1], "r+b") as file:
+    file.seek(int(sys.argv[2]))
+    byte = file.read(1)[0]
+    file.seek(-1, 1)
+    file.write(bytes([byte ^ 8]))
+PYTHON
+}
+
+check_pack_and_inspect() {
+  make_text
+  run 0 pack -o corpus --domain prose=text --domain lines=lines.jsonl --held-out 0.1 --seed 3 --level 3
+  says "packed corpus" out
+  run 0 pack -o corpus --domain prose=text --domain lines=lines.jsonl --held-out 0.1 --seed 3 --level 3
+  says "corpus was already packed" out
+  # Compressed sizes and checksums differ between versions of libzstd; counts do not.
+  run 0 inspect corpus --json
+  python3 - <<'PYTHON'
+import json
+corpus = json.load(open("out"))
+for domain in corpus["domains"]:
+    del domain["fingerprint"]
+    for split in domain["splits"]:
+        del split["byte_count"], split["bytes_per_token"]
+json.dump(corpus, open("out", "w"), indent=2, sort_keys=True)
+open("out", "a").write("\n")
+PYTHON
+  same inspect.json
+  run 0 inspect corpus
+  says "bytes, 257 ids" out
+  run 0 inspect corpus/lines/train-00000.tokens.zst --frames --frame 1 --tokens 12
+  says "as text:" out
+  run 0 inspect corpus/lines/train-00000.tokens.zst --json
+  local tokens
+  tokens=$(python3 -c 'import json; print(json.load(open("out"))["token_count"])')
+  [ "$(zstd -dcq corpus/lines/train-00000.tokens.zst | wc -c)" -eq $((2 * tokens)) ] ||
+    fail "zstd -d does not give 2 bytes for each of $tokens tokens"
+  run 1 inspect lines.jsonl
+  run 1 inspect text/00.txt
+  says "neither a corpus, a token shard, a checkpoint nor a ledger" err
+}
+
+check_verify() {
+  run 0 verify corpus
+  says "nothing is wrong" out
+  cp -r corpus damaged
+  run 0 inspect damaged/lines/train-00000.tokens.zst --frames --json
+  local offset
+  offset=$(python3 -c 'import json; print(json.load(open("out"))["frames"][1]["byte_offset"])')
+  flip_byte damaged/lines/train-00000.tokens.zst $((offset + 500))
+  truncate -s -3 damaged/prose/held_out-00000.tokens.zst
+  run 1 verify damaged
+  says "domain lines, shard lines/train-00000.tokens.zst, frame 1, byte $offset: its bytes have the hash" out
+  says "domain prose, shard prose/held_out-00000.tokens.zst: its size in bytes is" out
+  says "2 faults in 2 shards" out
+  run 1 verify damaged --domain lines --json
+  python3 - "$offset" <<'PYTHON' || fail "verify --json says otherwise"
+import json, sys
+report = json.load(open("out"))
+fault, = report["faults"]
+assert not report["is_clean"] and fault["domain"] == "lines" and fault["split"] == "train"
+assert fault["frame"] == 1 and fault["byte_offset"] == int(sys.argv[1])
+PYTHON
+  run 1 verify nowhere
+  says "cannot open nowhere/corpus.json" err
+  run 1 verify corpus --domain line
+}
+
+check_explain() {
+  run 0 explain corpus --rows 8 --sequence-length 128 --steps 100 --mixture lines=0.75,prose=0.25 --epoch-cap prose=0.2
+  same explain.txt
+  run 0 explain corpus --rows 8 --sequence-length 128 --mixture uniform --json
+  same explain.json
+  run 1 explain corpus --sequence-length 1000
+  says "Take 512 or 1024" err
+  run 1 explain corpus --byte-budget 1KiB
+  says "the least that does" err
+}
+
+check_usage() {
+  run 0 --version
+  run 0 --help
+  run 0
+  local command
+  for command in pack inspect verify explain "bench loader"; do
+    # shellcheck disable=SC2086  # Two words are a command and its subcommand.
+    run 0 $command --help
+    says "EXAMPLE" out
+  done
+  run 2 unpack
+  run 2 pack
+  run 2 verify
+  run 2 verify corpus --threads 0
+  run 2 explain corpus --policy statik
+  says "did you mean 'static'" err
+  run 2 explain corpus --mixture unifrm
+  run 2 explain corpus --epoch-cap prose
+  run 2 explain corpus --steps 1 --tokens 1
+  run 2 explain corpus --byte-budget much
+  run 2 inspect corpus --frames
+  if [ -e /dev/full ]; then
+    local code=0
+    "$HEADRACE" inspect corpus >/dev/full 2>err || code=$?
+    [ "$code" -eq 1 ] || fail "a full disk under standard output gave the exit code $code"
+    says "cannot write standard output" err
+  fi
+}
+
+# On a terminal there is a progress bar, which ends in a line of its own or is taken away.
+check_terminal() {
+  command -v script >/dev/null || return 0
+  [ "$(uname)" = Linux ] || return 0
+  script -qec "$HEADRACE verify corpus" typescript >/dev/null </dev/null
+  grep -q "nothing is wrong" typescript || fail "verify says nothing on a terminal"
+}
+
+check_pack_and_inspect
+check_verify
+check_explain
+check_usage
+check_terminal
+[ "$recorded" = no ] || fail "recorded the outputs in integration/cli; look at them and commit them"
+echo "the command prints and exits as it should"
