@@ -13,15 +13,16 @@
  *
  *     for each block of COLUMN_BLOCK columns of C
  *       for each block of HEADRACE_DEPTH_BLOCK terms
- *         pack B's block into panels of `width` columns                  (stays in the second-level cache)
  *         for each `height` rows of C
  *           pack A's rows into one panel                                 (stays in the first-level cache)
- *           for each panel of B: one tile of C, held in registers
+ *           for each panel of `width` columns of B                       (stays in the second-level cache)
+ *             one tile of C, held in registers; the first rows' tile reads B where it lies and packs it
  *
  * A panel of A holds `height` values per term, a panel of B `width`, term after term, so that a tile reads both
- * forwards. An operand that is used by a few tiles only is read where it lies, since packing would cost more than it
- * saves. Tiles at the edge have fewer rows or columns but add the same terms in the same order, which is why a result
- * does not depend on where a range of rows begins.
+ * forwards. B transposed, and panels that are not full, are packed just before the first rows' tile. An operand that is
+ * used by a few tiles only is read where it lies, since packing would cost more than it saves. Tiles at the edge have
+ * fewer rows or columns but add the same terms in the same order, which is why a result does not depend on where a
+ * range of rows begins.
  */
 enum { COLUMN_BLOCK = 512, HEIGHT_MAXIMUM = 12, WIDTH_MAXIMUM = 32 };
 
@@ -41,9 +42,18 @@ typedef struct {
   size_t term_step;
 } operand;
 
-/* Computes one tile of C from `depth` terms; `columns` is how many of the tile's columns exist. */
+/* Computes one tile of C from `depth` terms; `columns` is how many of the tile's columns exist. A tile that packs
+   copies B's rows to `panel` as it reads them; others ignore `panel`. */
 typedef void tile_function(
-    size_t depth, operand a, operand b, float *c, size_t c_stride, size_t columns, int accumulates);
+    size_t depth, operand a, operand b, float *c, size_t c_stride, size_t columns, int accumulates, float *panel);
+
+/* What an instruction set offers. `tiles[(rows - 1) * 3 + n]` is the tile of that many rows by `narrow` columns
+   (n = 0), width / 2 (n = 1) or width (n = 2). */
+typedef struct {
+  size_t height, width, narrow;
+  tile_function *const *tiles;
+  tile_function *packing_tile; /* The full tile, height by width. */
+} tile_set;
 
 size_t headrace_matrix_workspace_byte_count(void) {
   return sizeof(float) * HEADRACE_DEPTH_BLOCK * (COLUMN_BLOCK + HEIGHT_MAXIMUM);
@@ -87,10 +97,9 @@ HEADRACE_INLINE void pack_columns(
     for (size_t k = 0; k < depth; k++) memcpy(panel + k * width, source + k * stride, width * sizeof(float));
     return;
   }
-  for (size_t k = 0; k < depth; k++) {
+  memset(panel, 0, width * depth * sizeof(float));
+  for (size_t k = 0; k < depth; k++)
     for (size_t i = 0; i < count; i++) panel[k * width + i] = source[k * stride + i];
-    for (size_t i = count; i < width; i++) panel[k * width + i] = 0;
-  }
 }
 
 HEADRACE_INLINE size_t least(size_t a, size_t b) { return a < b ? a : b; }
@@ -98,45 +107,59 @@ HEADRACE_INLINE size_t least(size_t a, size_t b) { return a < b ? a : b; }
 /* What is the same for all tiles of one block of columns and terms. */
 typedef struct {
   const headrace_product *product;
+  const tile_set *set;
   size_t column, columns; /* The block's first column and how many it has. */
   size_t term, depth;     /* The block's first term and how many it has. */
-  size_t height, width;   /* A full tile. */
   float *a_panel, *b_panels;
   int reads_a_in_place, reads_b_in_place;
+  int packs_in_tiles; /* The tiles of the first rows pack B's full panels. */
 } block;
 
-/* Whether columns that the caller left in place fill the vectors that a tile of `count` columns loads. */
-HEADRACE_INLINE int fills_vectors(size_t count, size_t width) { return count == width || count * 2 == width; }
+/* How many columns the tile loads that serves `count` of them: what a panel of B holds per term. */
+HEADRACE_INLINE size_t panel_width(const tile_set *set, size_t count) {
+  if (count > set->width / 2) return set->width;
+  return count > set->width / 4 ? set->width / 2 : set->narrow;
+}
+
+/* Where B's column j of the block begins; only if B is not transposed. */
+HEADRACE_INLINE const float *place_of_b(const block *k, size_t j) {
+  return k->product->b + k->term * k->product->b_stride + k->column + j;
+}
+
+HEADRACE_INLINE int reads_in_place(const block *k, size_t count) {
+  return k->reads_b_in_place && count == panel_width(k->set, count);
+}
+
+HEADRACE_INLINE int packs_in_tile(const block *k, size_t count) { return k->packs_in_tiles && count == k->set->width; }
 
 /* B's columns [j, j + count) of the block, packed unless they are read in place. */
 HEADRACE_INLINE operand panel_of_b(const block *k, size_t j, size_t count) {
-  const headrace_product *p = k->product;
-  if (k->reads_b_in_place && fills_vectors(count, k->width))
-    return (operand){p->b + k->term * p->b_stride + k->column + j, 1, p->b_stride};
-  return (operand){k->b_panels + j * k->depth, 1, k->width};
+  if (reads_in_place(k, count)) return (operand){place_of_b(k, j), 1, k->product->b_stride};
+  return (operand){k->b_panels + j * k->depth, 1, panel_width(k->set, count)};
 }
 
-HEADRACE_INLINE void pack_b(const block *k) {
+/* Packs B's columns [j, j + count) of the block, which are neither read in place nor packed by a tile. */
+HEADRACE_INLINE void pack_b(const block *k, size_t j, size_t count) {
   const headrace_product *p = k->product;
-  for (size_t j = 0; j < k->columns; j += k->width) {
-    size_t count = least(k->width, k->columns - j), column = k->column + j;
-    float *panel = k->b_panels + j * k->depth;
-    if (p->form == HEADRACE_PRODUCT_TRANSPOSED_B)
-      pack_rows(panel, k->width, p->b + column * p->b_stride + k->term, p->b_stride, count, k->depth);
-    else if (!k->reads_b_in_place || !fills_vectors(count, k->width))
-      pack_columns(panel, k->width, p->b + k->term * p->b_stride + column, p->b_stride, count, k->depth);
-  }
+  size_t width = panel_width(k->set, count);
+  float *panel = k->b_panels + j * k->depth;
+  if (p->form != HEADRACE_PRODUCT_TRANSPOSED_B)
+    pack_columns(panel, width, place_of_b(k, j), p->b_stride, count, k->depth);
+  else if (width == k->set->width)
+    pack_rows(panel, k->set->width, p->b + (k->column + j) * p->b_stride + k->term, p->b_stride, count, k->depth);
+  else pack_rows(panel, width, p->b + (k->column + j) * p->b_stride + k->term, p->b_stride, count, k->depth);
 }
 
 /* A's rows [row, row + rows), packed unless they are read in place. */
 HEADRACE_INLINE operand panel_of_a(const block *k, size_t row, size_t rows) {
   const headrace_product *p = k->product;
+  size_t height = k->set->height;
   int is_transposed = p->form == HEADRACE_PRODUCT_TRANSPOSED_A;
   const float *source = is_transposed ? p->a + k->term * p->a_stride + row : p->a + row * p->a_stride + k->term;
   if (k->reads_a_in_place) return is_transposed ? (operand){source, 1, p->a_stride} : (operand){source, p->a_stride, 1};
-  if (is_transposed) pack_columns(k->a_panel, k->height, source, p->a_stride, rows, k->depth);
-  else pack_rows(k->a_panel, k->height, source, p->a_stride, rows, k->depth);
-  return (operand){k->a_panel, 1, k->height};
+  if (is_transposed) pack_columns(k->a_panel, height, source, p->a_stride, rows, k->depth);
+  else pack_rows(k->a_panel, height, source, p->a_stride, rows, k->depth);
+  return (operand){k->a_panel, 1, height};
 }
 
 /* Asks for a part of A's next rows while a tile is computed: the part that the columns [j, j + width) stand for in the
@@ -145,48 +168,54 @@ HEADRACE_INLINE void prefetch_a(const block *k, size_t row, size_t row_end, size
   enum { LINE = 64 / sizeof(float) };
   const headrace_product *p = k->product;
   if (row >= row_end || p->form == HEADRACE_PRODUCT_TRANSPOSED_A) return;
-  size_t rows = least(k->height, row_end - row), end = least(rows, (j + k->width) * rows / k->columns);
+  size_t rows = least(k->set->height, row_end - row), end = least(rows, (j + k->set->width) * rows / k->columns);
   for (size_t i = j * rows / k->columns; i < end; i++)
     for (size_t t = 0; t < k->depth; t += LINE) __builtin_prefetch(p->a + (row + i) * p->a_stride + k->term + t, 0, 3);
 }
 
-/* Computes the rows [row_begin, row_end) of one block. `tiles[(rows - 1) * 3 + n]` is the tile of that many rows by
-   width / 4 columns
- * (n = 0), width / 2 (n = 1) or width (n = 2). */
-HEADRACE_INLINE void multiply_block(const block *k, size_t row_begin, size_t row_end, tile_function *const *tiles) {
+/* Computes the rows [row_begin, row_end) of one block. */
+HEADRACE_INLINE void multiply_block(const block *k, size_t row_begin, size_t row_end) {
   const headrace_product *p = k->product;
-  pack_b(k);
-  for (size_t row = row_begin; row < row_end; row += k->height) {
-    size_t rows = least(k->height, row_end - row);
+  size_t height = k->set->height, width = k->set->width;
+  int accumulates = p->accumulates || k->term > 0;
+  for (size_t row = row_begin; row < row_end; row += height) {
+    size_t rows = least(height, row_end - row);
     operand a = panel_of_a(k, row, rows);
-    for (size_t j = 0; j < k->columns; j += k->width) {
-      size_t count = least(k->width, k->columns - j);
-      prefetch_a(k, row + k->height, row_end, j);
-      size_t kind = (count > k->width / 4) + (count > k->width / 2);
-      tiles[(rows - 1) * 3 + kind](
-          k->depth, a, panel_of_b(k, j, count), p->c + row * p->c_stride + k->column + j, p->c_stride, count,
-          p->accumulates || k->term > 0);
+    for (size_t j = 0; j < k->columns; j += width) {
+      size_t count = least(width, k->columns - j);
+      float *c = p->c + row * p->c_stride + k->column + j;
+      prefetch_a(k, row + height, row_end, j);
+      if (row == row_begin && packs_in_tile(k, count)) {
+        operand b = {place_of_b(k, j), 1, p->b_stride};
+        k->set->packing_tile(k->depth, a, b, c, p->c_stride, count, accumulates, k->b_panels + j * k->depth);
+      } else {
+        if (row == row_begin && !reads_in_place(k, count)) pack_b(k, j, count);
+        size_t kind = (count > width / 4) + (count > width / 2);
+        k->set->tiles[(rows - 1) * 3 + kind](
+            k->depth, a, panel_of_b(k, j, count), c, p->c_stride, count, accumulates, NULL);
+      }
     }
   }
 }
 
 HEADRACE_INLINE void multiply(
-    const headrace_product *p, size_t row_begin, size_t row_end, float *workspace, size_t height, size_t width,
-    tile_function *const *tiles) {
+    const headrace_product *p, size_t row_begin, size_t row_end, float *workspace, const tile_set *set) {
+  int is_transposed_b = p->form == HEADRACE_PRODUCT_TRANSPOSED_B;
   /* Half as deep where both operands are as long as the batch: their panels then share the second-level cache. */
   size_t depth_block = p->form == HEADRACE_PRODUCT_TRANSPOSED_A ? HEADRACE_DEPTH_BLOCK / 2 : HEADRACE_DEPTH_BLOCK;
   for (size_t column = 0; column < p->column_count; column += COLUMN_BLOCK) {
     for (size_t term = 0; term < p->depth; term += depth_block) {
       block k = {
-          .product = p, .column = column, .columns = least(COLUMN_BLOCK, p->column_count - column), .term = term,
-          .depth = least(depth_block, p->depth - term), .height = height, .width = width,
+          .product = p, .set = set, .column = column, .columns = least(COLUMN_BLOCK, p->column_count - column),
+          .term = term, .depth = least(depth_block, p->depth - term),
           .b_panels = workspace, .a_panel = workspace + HEADRACE_DEPTH_BLOCK * COLUMN_BLOCK,
       };
-      int is_narrow = k.columns <= PANELS_WITHOUT_PACKING * width;
+      int is_narrow = k.columns <= PANELS_WITHOUT_PACKING * set->width;
       k.reads_a_in_place = is_narrow && p->a_stride % PAGE_FLOATS != 0;
-      k.reads_b_in_place = is_narrow && p->form != HEADRACE_PRODUCT_TRANSPOSED_B &&
-                           row_end - row_begin <= ROWS_WITHOUT_PACKING && p->b_stride % PAGE_FLOATS != 0;
-      multiply_block(&k, row_begin, row_end, tiles);
+      k.reads_b_in_place = is_narrow && !is_transposed_b && row_end - row_begin <= ROWS_WITHOUT_PACKING &&
+                           p->b_stride % PAGE_FLOATS != 0;
+      k.packs_in_tiles = !is_transposed_b && !k.reads_b_in_place && row_end - row_begin >= set->height;
+      multiply_block(&k, row_begin, row_end);
     }
   }
 }
@@ -196,8 +225,10 @@ enum { GENERIC_HEIGHT = 4, GENERIC_WIDTH = 8 };
 
 HEADRACE_INLINE void generic_tile(
     size_t rows, size_t width, size_t depth, operand a, operand b, float *c, size_t c_stride, size_t columns,
-    int accumulates) {
+    int accumulates, float *panel) {
   float sums[GENERIC_HEIGHT][GENERIC_WIDTH] = {{0}};
+  if (panel)
+    for (size_t k = 0; k < depth; k++) memcpy(panel + k * width, b.start + k * b.term_step, width * sizeof(float));
   for (size_t k = 0; k < depth; k++)
     for (size_t i = 0; i < rows; i++)
       for (size_t j = 0; j < width; j++)
@@ -210,8 +241,18 @@ HEADRACE_INLINE void generic_tile(
 /* Defines SET_tile_ROWS_KIND from SET_tile; SIZE is what that function wants to know about the tile's width. */
 #define DEFINE_TILE(SET, TARGET, ROWS, KIND, SIZE)                                                                   \
   TARGET static void SET##_tile_##ROWS##_##KIND(                                                                     \
-      size_t depth, operand a, operand b, float *c, size_t c_stride, size_t columns, int accumulates) {              \
-    SET##_tile(ROWS, SIZE, depth, a, b, c, c_stride, columns, accumulates);                                          \
+      size_t depth, operand a, operand b, float *c, size_t c_stride, size_t columns, int accumulates,                \
+      float *panel) {                                                                                                \
+    (void)panel;                                                                                                     \
+    SET##_tile(ROWS, SIZE, depth, a, b, c, c_stride, columns, accumulates, NULL);                                    \
+  }
+
+/* Defines SET_packing_tile likewise. */
+#define DEFINE_PACKING_TILE(SET, TARGET, ROWS, SIZE)                                                                 \
+  TARGET static void SET##_packing_tile(                                                                             \
+      size_t depth, operand a, operand b, float *c, size_t c_stride, size_t columns, int accumulates,                \
+      float *panel) {                                                                                                \
+    SET##_tile(ROWS, SIZE, depth, a, b, c, c_stride, columns, accumulates, panel);                                   \
   }
 
 #define DEFINE_GENERIC_TILES(ROWS)                            \
@@ -223,25 +264,54 @@ DEFINE_GENERIC_TILES(1)
 DEFINE_GENERIC_TILES(2)
 DEFINE_GENERIC_TILES(3)
 DEFINE_GENERIC_TILES(4)
+DEFINE_PACKING_TILE(generic, , GENERIC_HEIGHT, GENERIC_WIDTH)
 
 #define TILES(SET, ROWS) SET##_tile_##ROWS##_0, SET##_tile_##ROWS##_1, SET##_tile_##ROWS##_2
 
 static void multiply_generic(const headrace_product *p, size_t row_begin, size_t row_end, float *workspace) {
   static tile_function *const tiles[] = {TILES(generic, 1), TILES(generic, 2), TILES(generic, 3), TILES(generic, 4)};
-  multiply(p, row_begin, row_end, workspace, GENERIC_HEIGHT, GENERIC_WIDTH, tiles);
+  static const tile_set set = {GENERIC_HEIGHT, GENERIC_WIDTH, GENERIC_WIDTH / 4, tiles, generic_packing_tile};
+  multiply(p, row_begin, row_end, workspace, &set);
 }
 
 #if defined(__x86_64__)
+
+/* How many terms ahead a tile that packs asks for B's rows: some hundred cycles, the latency of the outer caches. */
+enum { TERMS_AHEAD = 8 };
+
+/* Asks for a tile of C while its terms are added: otherwise its stores, to lines that no cache holds, stop the next
+   tile. */
+HEADRACE_INLINE void prefetch_c(const int rows, const int columns, const float *c, size_t c_stride) {
+  enum { LINE = 64 / sizeof(float) };
+#pragma clang loop unroll(full)
+  for (int i = 0; i < rows; i++) {
+#pragma clang loop unroll(full)
+    for (int j = 0; j < columns; j += LINE) __builtin_prefetch(c + (size_t)i * c_stride + j, 0, 3);
+    __builtin_prefetch(c + (size_t)i * c_stride + columns - 1, 0, 3);
+  }
+}
+
+/* One vector of AVX2. */
+enum { NARROW_WIDTH = 8 };
 
 /* AVX2: 6 rows by 16 columns, 12 of the 16 registers hold sums. */
 enum { AVX2_HEIGHT = 6, AVX2_WIDTH = 16 };
 
 HEADRACE_TARGET_AVX2 HEADRACE_INLINE void avx2_add_terms(
-    const int rows, const int vectors, size_t depth, operand a, const size_t row_step, operand b, __m256 sums[][2]) {
+    const int rows, const int vectors, size_t depth, operand a, const size_t row_step, operand b, float *panel,
+    __m256 sums[][2]) {
   for (size_t k = 0; k < depth; k++, a.start += a.term_step, b.start += b.term_step) {
     __m256 right[2];
 #pragma clang loop unroll(full)
     for (int v = 0; v < vectors; v++) right[v] = _mm256_loadu_ps(b.start + 8 * v);
+    if (panel) {
+#pragma clang loop unroll(full)
+      for (int v = 0; v < vectors; v++, panel += 8) {
+        _mm256_storeu_ps(panel, right[v]);
+        __builtin_prefetch(b.start + 8 * v + TERMS_AHEAD * b.term_step, 0, 3);
+      }
+      __builtin_prefetch(b.start + 8 * vectors - 1 + TERMS_AHEAD * b.term_step, 0, 3);
+    }
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; i++) {
       __m256 left = _mm256_broadcast_ss(a.start + i * row_step);
@@ -253,25 +323,28 @@ HEADRACE_TARGET_AVX2 HEADRACE_INLINE void avx2_add_terms(
 
 HEADRACE_TARGET_AVX2 HEADRACE_INLINE void avx2_tile(
     const int rows, const int vectors, size_t depth, operand a, operand b, float *c, size_t c_stride, size_t columns,
-    int accumulates) {
+    int accumulates, float *panel) {
   __m256 sums[HEIGHT_MAXIMUM][2];
 #pragma clang loop unroll(full)
   for (int i = 0; i < rows; i++)
 #pragma clang loop unroll(full)
     for (int v = 0; v < vectors; v++) sums[i][v] = _mm256_setzero_ps();
-  if (a.row_step == 1) avx2_add_terms(rows, vectors, depth, a, 1, b, sums);
-  else avx2_add_terms(rows, vectors, depth, a, a.row_step, b, sums);
+  prefetch_c(rows, 8 * vectors, c, c_stride);
+  if (a.row_step == 1) avx2_add_terms(rows, vectors, depth, a, 1, b, panel, sums);
+  else avx2_add_terms(rows, vectors, depth, a, a.row_step, b, panel, sums);
 #pragma clang loop unroll(full)
   for (int i = 0; i < rows; i++, c += c_stride) {
     float edge[AVX2_WIDTH];
-    float *to = columns == (size_t)(8 * vectors) ? c : edge;
-    if (to == edge && accumulates) memcpy(edge, c, columns * sizeof(float));
+    int is_edge = columns != (size_t)(8 * vectors);
 #pragma clang loop unroll(full)
     for (int v = 0; v < vectors; v++) {
-      __m256 sum = accumulates ? _mm256_add_ps(_mm256_loadu_ps(to + 8 * v), sums[i][v]) : sums[i][v];
-      _mm256_storeu_ps(to + 8 * v, sum);
+      if (is_edge) _mm256_storeu_ps(edge + 8 * v, sums[i][v]);
+      else if (accumulates) _mm256_storeu_ps(c + 8 * v, _mm256_add_ps(_mm256_loadu_ps(c + 8 * v), sums[i][v]));
+      else _mm256_storeu_ps(c + 8 * v, sums[i][v]);
     }
-    if (to == edge) memcpy(c, edge, columns * sizeof(float));
+    /* One at a time: most edges are a column or two, for which a copy of unknown length takes longer than the tile. */
+#pragma clang loop vectorize(disable) unroll(disable)
+    for (size_t j = 0; is_edge && j < columns; j++) c[j] = accumulates ? c[j] + edge[j] : edge[j];
   }
 }
 
@@ -279,11 +352,20 @@ HEADRACE_TARGET_AVX2 HEADRACE_INLINE void avx2_tile(
 enum { AVX512_HEIGHT = 12, AVX512_WIDTH = 32 };
 
 HEADRACE_TARGET_AVX512 HEADRACE_INLINE void avx512_add_terms(
-    const int rows, const int vectors, size_t depth, operand a, const size_t row_step, operand b, __m512 sums[][2]) {
+    const int rows, const int vectors, size_t depth, operand a, const size_t row_step, operand b, float *panel,
+    __m512 sums[][2]) {
   for (size_t k = 0; k < depth; k++, a.start += a.term_step, b.start += b.term_step) {
     __m512 right[2];
 #pragma clang loop unroll(full)
     for (int v = 0; v < vectors; v++) right[v] = _mm512_loadu_ps(b.start + LANES * v);
+    if (panel) {
+#pragma clang loop unroll(full)
+      for (int v = 0; v < vectors; v++, panel += LANES) {
+        _mm512_storeu_ps(panel, right[v]);
+        __builtin_prefetch(b.start + LANES * v + TERMS_AHEAD * b.term_step, 0, 3);
+      }
+      __builtin_prefetch(b.start + LANES * vectors - 1 + TERMS_AHEAD * b.term_step, 0, 3);
+    }
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; i++) {
       __m512 left = _mm512_set1_ps(a.start[i * row_step]);
@@ -295,14 +377,15 @@ HEADRACE_TARGET_AVX512 HEADRACE_INLINE void avx512_add_terms(
 
 HEADRACE_TARGET_AVX512 HEADRACE_INLINE void avx512_tile(
     const int rows, const int vectors, size_t depth, operand a, operand b, float *c, size_t c_stride, size_t columns,
-    int accumulates) {
+    int accumulates, float *panel) {
   __m512 sums[AVX512_HEIGHT][2];
 #pragma clang loop unroll(full)
   for (int i = 0; i < rows; i++)
 #pragma clang loop unroll(full)
     for (int v = 0; v < vectors; v++) sums[i][v] = _mm512_setzero_ps();
-  if (a.row_step == 1) avx512_add_terms(rows, vectors, depth, a, 1, b, sums);
-  else avx512_add_terms(rows, vectors, depth, a, a.row_step, b, sums);
+  prefetch_c(rows, LANES * vectors, c, c_stride);
+  if (a.row_step == 1) avx512_add_terms(rows, vectors, depth, a, 1, b, panel, sums);
+  else avx512_add_terms(rows, vectors, depth, a, a.row_step, b, panel, sums);
   int last = vectors - 1;
   __mmask16 mask = (__mmask16)((1u << (columns - (size_t)(LANES * last))) - 1);
 #pragma clang loop unroll(full)
@@ -350,6 +433,8 @@ DEFINE_AVX512_TILES(9)
 DEFINE_AVX512_TILES(10)
 DEFINE_AVX512_TILES(11)
 DEFINE_AVX512_TILES(12)
+DEFINE_PACKING_TILE(avx2, HEADRACE_TARGET_AVX2, 6, 2)
+DEFINE_PACKING_TILE(avx512, HEADRACE_TARGET_AVX512, 12, 2)
 
 /* AVX2 has no tile of a quarter width: the half one serves. That half one, 8 columns, is a quarter of what AVX-512
    computes at once. */
@@ -361,7 +446,8 @@ HEADRACE_TARGET_AVX2 static void multiply_avx2(
   static tile_function *const tiles[] = {
       AVX2_TILES(1), AVX2_TILES(2), AVX2_TILES(3), AVX2_TILES(4), AVX2_TILES(5), AVX2_TILES(6),
   };
-  multiply(p, row_begin, row_end, workspace, AVX2_HEIGHT, AVX2_WIDTH, tiles);
+  static const tile_set set = {AVX2_HEIGHT, AVX2_WIDTH, NARROW_WIDTH, tiles, avx2_packing_tile};
+  multiply(p, row_begin, row_end, workspace, &set);
 }
 
 HEADRACE_TARGET_AVX512 static void multiply_avx512(
@@ -370,7 +456,8 @@ HEADRACE_TARGET_AVX512 static void multiply_avx512(
       AVX512_TILES(1), AVX512_TILES(2), AVX512_TILES(3), AVX512_TILES(4),  AVX512_TILES(5),  AVX512_TILES(6),
       AVX512_TILES(7), AVX512_TILES(8), AVX512_TILES(9), AVX512_TILES(10), AVX512_TILES(11), AVX512_TILES(12),
   };
-  multiply(p, row_begin, row_end, workspace, AVX512_HEIGHT, AVX512_WIDTH, tiles);
+  static const tile_set set = {AVX512_HEIGHT, AVX512_WIDTH, NARROW_WIDTH, tiles, avx512_packing_tile};
+  multiply(p, row_begin, row_end, workspace, &set);
 }
 
 #endif

@@ -1,3 +1,8 @@
+#if canImport(FoundationEssentials)
+  internal import FoundationEssentials
+#else
+  internal import Foundation
+#endif
 #if canImport(Glibc)
   internal import Glibc
 #elseif canImport(Darwin)
@@ -25,7 +30,7 @@ extension CorpusError: CustomStringConvertible {
     case .tooLarge(let path, let byteCount, let limit):
       "\(path) has \(byteCount) bytes; a file of its kind has at most \(limit). Is it the right file?"
     case .malformedJSON(let path, let underlying):
-      "\(path) is not what it should be: \(underlying). Make it again, or mend it by hand."
+      "\(path) is not what it should be: \(explanation(underlying)). Make it again, or mend it by hand."
     case .unsupportedFormat(let path, let field, let found, let supported):
       "\(path) has \(field) \(found); this program reads \(supported). Pack it again or use the "
         + "program that made it."
@@ -119,4 +124,35 @@ extension FrameFault: CustomStringConvertible {
       "the shard holds \(found) documents, not \(recorded)"
     }
   }
+}
+
+/// The place and the reason of a decoding or encoding error, in words.
+private func explanation(_ error: any Error) -> String {
+  switch error {
+  case DecodingError.dataCorrupted(let context):
+    let text = at(context.codingPath, context.debugDescription)
+    guard let underlying = context.underlyingError else { return text }
+    return text + " (\(underlying))"
+  case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context):
+    return at(context.codingPath, context.debugDescription)
+  case DecodingError.keyNotFound(let key, let context):
+    return at(context.codingPath + [key], "missing")
+  case EncodingError.invalidValue(_, let context):
+    return at(context.codingPath, context.debugDescription)
+  default: return "\(error)"
+  }
+}
+
+/// A reason after the place that it speaks of, such as `domains[0].inputs`.
+private func at(_ path: [any CodingKey], _ reason: String) -> String {
+  var place = ""
+  for key in path {
+    if let index = key.intValue {
+      place += "[\(index)]"
+    } else {
+      place += (place.isEmpty ? "" : ".") + key.stringValue
+    }
+  }
+  let reason = reason.hasSuffix(".") ? String(reason.dropLast()) : reason
+  return place.isEmpty ? reason : "\(place): \(reason)"
 }

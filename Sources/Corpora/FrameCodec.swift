@@ -88,7 +88,8 @@ package final class FrameDecoder {
     guard let context = ZSTD_createDCtx() else { throw .compressionFailed(code: -1) }
     self.context = context
     if !verifiesContent { _ = ZSTD_DCtx_setParameter(context, Self.ignoresChecksum, 1) }
-    compressed = .allocate(byteCount: 0, alignment: 64)
+    // What a frame of the wider tokens can take at most; memory that is not written takes no room.
+    compressed = .allocate(byteCount: ZSTD_compressBound(tokensPerFrame * 4), alignment: 64)
   }
 
   deinit {

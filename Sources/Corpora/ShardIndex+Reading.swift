@@ -119,6 +119,12 @@ private struct Tail {
     try expectEqual(
       "token count", index.tokenCount, Int(clamping: number(UInt64.self, at: body + 16)),
       at: body + 16)
+    // Every document ends with a token of its own.
+    guard index.documentCount <= index.tokenCount else {
+      throw damage(
+        at: fileOffset(body + 24),
+        .length(recorded: index.documentCount, allowed: 0...index.tokenCount))
+    }
     try expectSeekTable(of: index, at: body + bodyByteCount)
     return (index, recorded)
   }

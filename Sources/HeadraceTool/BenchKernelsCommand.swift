@@ -16,17 +16,26 @@ struct BenchKernelsCommand: ParsableCommand {
     commandName: "kernels",
     abstract: "Times the model's matrix products beside OpenBLAS, and a training step.",
     discussion: """
-      Both libraries multiply the same matrices in turn, in this process; each number is the
-      median of the rounds. OpenBLAS is opened only if it is installed.
+      Both libraries multiply the same matrices in turn, in this process. A round repeats the
+      product for a millisecond or more. The speeds are medians of the rounds; the ratio is the
+      median of the rounds' own ratios, which other work on the machine disturbs less. OpenBLAS
+      is opened only if it is installed.
 
-      Example: headrace bench kernels --rounds 21 --threads 1 --threads 2
+      Example: headrace bench kernels --rounds 51 --threads 2 --shape plain,4096,257,128
       """)
 
   @Option(help: "How often each product is timed.")
-  var rounds = 11
+  var rounds = 31
 
   @Option(help: "A number of threads to time; may be repeated.")
   var threads: [Int] = [1, 2]
+
+  @Option(
+    help: ArgumentHelp(
+      "A product to time instead of the model's; may be repeated.",
+      discussion: "FORM is plain, transposed-a or transposed-b; C is M by N, of K terms.",
+      valueName: "FORM,M,N,K"))
+  var shape: [BenchmarkShape] = []
 
   @Flag(help: "Leave out OpenBLAS, whose waiting threads may disturb ours.")
   var skipsComparison = false
@@ -57,50 +66,55 @@ struct BenchKernelsCommand: ParsableCommand {
       let context = KernelContext(threadCount: threadCount)
       library?.useThreads(threadCount)
       var ratios: [Double] = []
-      for shape in BenchmarkShape.all {
-        let (ours, theirs) = time(shape, context: context, library: library)
-        let scale = 2e-9 * Double(shape.rows * shape.columns * shape.depth)
-        if let theirs { ratios.append(theirs / ours) }
+      for shape in shape.isEmpty ? BenchmarkShape.all : shape {
+        let timing = time(shape, context: context, library: library)
+        let scale = 1e-9 * Double(shape.operationCount)
+        if let ratio = timing.ratio { ratios.append(ratio) }
         print(
           line(
             shape.name, "\(shape.rows)", "\(shape.columns)", "\(shape.depth)",
-            decimal(scale / ours, 1), theirs.map { decimal(scale / $0, 1) } ?? "-",
-            theirs.map { decimal($0 / ours, 2) } ?? "-"))
-      }
-      if !ratios.isEmpty {
-        let worst = ratios.min() ?? 0
-        print("median ratio \(decimal(median(ratios), 3)), least \(decimal(worst, 3))")
+            decimal(scale / timing.ours, 1),
+            timing.theirs.map { decimal(scale / $0, 1) } ?? "-",
+            timing.ratio.map { decimal($0, 3) } ?? "-"))
       }
       if !skipsStep { try timeStep(threadCount: threadCount) }
+      if let least = ratios.min() {
+        print("least ratio: \(decimal(least, 3)), median ratio: \(decimal(median(ratios), 3))")
+      }
     }
   }
 
-  /// The medians of ours and of the library's, in seconds.
+  /// Medians over the rounds, of one product: seconds of ours and of the library's, and theirs
+  /// per ours.
+  private struct Timing {
+    var ours: Double
+    var theirs: Double?
+    var ratio: Double?
+  }
+
   private func time(
     _ shape: BenchmarkShape, context: KernelContext, library: OpenBLAS?
-  ) -> (ours: Double, theirs: Double?) {
+  ) -> Timing {
     let (a, b, c) = shape.operands()
-    // Rounds of a few milliseconds, so that the clock and a cold start do not matter.
-    let repeats = max(1, 400_000_000 / (2 * shape.rows * shape.columns * shape.depth))
-    var ours: [Double] = []
-    var theirs: [Double] = []
-    for _ in 0...rounds {
+    let multiply = { context.multiply(shape.form, a, b, into: c) }
+    let compare = { library?.multiply(shape.form, a, b, into: c) }
+    // The clock and the start of a loop of threads cost microseconds, so a round is a millisecond.
+    multiply()
+    let once = min(seconds(multiply), seconds(multiply), seconds(multiply))
+    let repeats = max(1, Int((1.25e-3 / once).rounded(.up)))
+    var (ours, theirs, ratios): ([Double], [Double], [Double]) = ([], [], [])
+    for _ in 0..<rounds {
       // Until OpenBLAS's threads have gone to sleep.
-      if library != nil, context.team.threadCount > 1 { usleep(60_000) }
-      context.multiply(shape.form, a, b, into: c)
-      ours.append(
-        seconds { for _ in 0..<repeats { context.multiply(shape.form, a, b, into: c) } })
-      guard let library else { continue }
-      library.multiply(shape.form, a, b, into: c)
-      theirs.append(
-        seconds { for _ in 0..<repeats { library.multiply(shape.form, a, b, into: c) } })
+      if library != nil, context.team.threadCount > 1 { usleep(10_000) }
+      multiply()
+      ours.append(seconds { for _ in 0..<repeats { multiply() } } / Double(repeats))
+      guard library != nil else { continue }
+      compare()
+      theirs.append(seconds { for _ in 0..<repeats { compare() } } / Double(repeats))
+      ratios.append(theirs[theirs.count - 1] / ours[ours.count - 1])
     }
-    // The first round warms up.
-    let scale = 1 / Double(repeats)
-    return (
-      median(Array(ours.dropFirst())) * scale,
-      theirs.isEmpty ? nil : median(Array(theirs.dropFirst())) * scale
-    )
+    guard !ratios.isEmpty else { return Timing(ours: median(ours)) }
+    return Timing(ours: median(ours), theirs: median(theirs), ratio: median(ratios))
   }
 
   private func timeStep(threadCount: Int) throws {
@@ -156,52 +170,5 @@ struct BenchKernelsCommand: ParsableCommand {
     let fraction = "\(rounded % Int(scale))"
     let zeros = String(repeating: "0", count: places - fraction.count)
     return "\(rounded / Int(scale)).\(zeros)\(fraction)"
-  }
-}
-
-/// One product of the model: forward, gradient of the input, or gradient of the parameters.
-private struct BenchmarkShape {
-  let form: ProductForm
-  let rows, columns, depth: Int
-
-  var name: String {
-    switch form {
-    case .plain: "A B"
-    case .transposedB: "A Bt"
-    case .transposedA: "At B"
-    }
-  }
-
-  /// Widths 128 and 256, a byte vocabulary's head, and attention heads of 32 and 64.
-  static let all: [BenchmarkShape] = {
-    var shapes: [BenchmarkShape] = []
-    for (rows, width, columns) in [
-      (4096, 128, 384), (4096, 128, 128), (4096, 128, 512), (4096, 512, 128), (4096, 128, 257),
-      (2048, 64, 256), (8192, 256, 1024), (2048, 512, 320),
-    ] {
-      shapes.append(BenchmarkShape(form: .plain, rows: rows, columns: columns, depth: width))
-      shapes.append(BenchmarkShape(form: .transposedB, rows: rows, columns: width, depth: columns))
-      shapes.append(BenchmarkShape(form: .transposedA, rows: width, columns: columns, depth: rows))
-    }
-    for head in [32, 64] {
-      shapes.append(BenchmarkShape(form: .transposedB, rows: 256, columns: 256, depth: head))
-      shapes.append(BenchmarkShape(form: .plain, rows: 256, columns: head, depth: 256))
-      shapes.append(BenchmarkShape(form: .transposedA, rows: 256, columns: head, depth: 256))
-    }
-    return shapes
-  }()
-
-  func operands() -> (Matrix, Matrix, Matrix) {
-    var generator = SeededGenerator(seed: 1, stream: "operands")
-    func make(_ rows: Int, _ columns: Int) -> Matrix {
-      let matrix = Matrix(rowCount: rows, columnCount: columns)
-      for index in 0..<rows * columns {
-        matrix.array[index] = Float(generator.nextUniform() - 0.5)
-      }
-      return matrix
-    }
-    let a = form == .transposedA ? make(depth, rows) : make(rows, depth)
-    let b = form == .transposedB ? make(columns, depth) : make(depth, columns)
-    return (a, b, make(rows, columns))
   }
 }

@@ -93,7 +93,7 @@ struct PackCommand: ParsableCommand {
   @Option(help: "The most bytes that a text file or a line may have (default: 16MiB).")
   var maximumDocumentBytes: ByteCount?
 
-  @Flag(help: "Replace a corpus that another plan made, once the new one is whole.")
+  @Flag(help: "Pack anew, and replace the corpus at the output once the new one is whole.")
   var force = false
 
   @Flag(help: "Print the counts as JSON.")

@@ -31,6 +31,12 @@ final class PackDisplay: PackObserver {
           : "going on with an interrupted run; finished: " + domains.joined(separator: ", ")
       case .startedAnew(let path):
         "\(path) was left by another plan or over other inputs: starting anew"
+      case .damaged(let path):
+        "\(path) is missing, or is not whole: packing the corpus again"
+      case .kept(let path):
+        "\(path) holds files that packing did not make, so it was not removed"
+      case .danglingLink(let path):
+        "left out: \(path) is a link that leads to nothing"
       case .skipped(let fault, let place):
         "left out: \(place): \(fault)"
       }

@@ -353,13 +353,14 @@ final class LedgerWriter {
 
   private func appendNumber(_ value: Int64) {
     if value < 0 { buffer.append(UInt8(ascii: "-")) }
-    var rest = value.magnitude
-    let begin = buffer.count
-    repeat {
-      buffer.append(UInt8(ascii: "0") + UInt8(rest % 10))
-      rest /= 10
-    } while rest > 0
-    buffer[begin...].reverse()
+    // From the highest digit on: reversing a slice in place would copy the whole line.
+    let magnitude = value.magnitude
+    var unit: UInt64 = 1
+    while magnitude / unit >= 10 { unit *= 10 }
+    while unit > 0 {
+      buffer.append(UInt8(ascii: "0") + UInt8(magnitude / unit % 10))
+      unit /= 10
+    }
   }
 
   private func appendQuoted(_ text: String) {

@@ -15,8 +15,6 @@ final class PoolCache: @unchecked Sendable {
   let orders: [DomainOrder]
 
   private let store: ShardStore
-  private let arena: PoolArena
-  private let slotLimit: Int
   private let readTimeoutInSeconds: Int
   private let monitor = Monitor()
 
@@ -39,8 +37,8 @@ final class PoolCache: @unchecked Sendable {
   /// exclusivity.
   private let domains: UnsafeMutableBufferPointer<DomainPools>
   private var freeSlots: [PoolSlot] = []
-  /// Every slot that was made so far.
-  private var slots: [PoolSlot] = []
+  /// Every slot.
+  private let slots: [PoolSlot]
   private var idleThreadCount = 0
   private var isCallerWaiting = false
   private var isStopped = false
@@ -53,15 +51,17 @@ final class PoolCache: @unchecked Sendable {
     self.store = store
     self.geometry = geometry
     self.readTimeoutInSeconds = readTimeoutInSeconds
-    slotLimit = geometry.poolLimit(
+    let slotLimit = geometry.poolLimit(
       domainCount: orders.count, threadCount: threadCount, byteBudget: byteBudget)
     guard
       let arena = PoolArena(slotCount: slotLimit, slotByteCount: geometry.tokenByteCount)
     else { throw .cannotReserve(byteCount: slotLimit * geometry.tokenByteCount) }
-    self.arena = arena
     domains = .allocate(capacity: orders.count)
     domains.initialize(repeating: DomainPools())
-    freeSlots.reserveCapacity(min(slotLimit, 2 * orders.count))
+    // All slots now, so that no batch allocates one; their memory takes no room until it is
+    // written.
+    slots = (0..<slotLimit).map { PoolSlot(geometry: geometry, arena: arena, index: $0) }
+    freeSlots = slots.reversed()
     for _ in 0..<threadCount {
       // Where the system starts no thread, the caller decodes for itself.
       _ = startThread { [self] in self.decodeAhead() }
@@ -226,11 +226,7 @@ final class PoolCache: @unchecked Sendable {
 
   /// Returns a slot without taking one from anybody, or nil if the budget is used up.
   private func unusedSlot() -> PoolSlot? {
-    if let slot = freeSlots.popLast() { return slot }
-    guard slots.count < slotLimit else { return nil }
-    let slot = PoolSlot(geometry: geometry, arena: arena, index: slots.count)
-    slots.append(slot)
-    return slot
+    freeSlots.popLast()
   }
 
   /// Returns a slot for the pool that the caller needs now, taking the one that is needed last if

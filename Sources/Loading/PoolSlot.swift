@@ -23,9 +23,9 @@ struct PoolGeometry: Sendable, Equatable {
   }
 
   /// The most pools that a cache keeps: one that is read and, with threads, one that is decoded
-  /// ahead for each domain and one more for each thread; more would never be used.
+  /// ahead for each domain; more would never be used.
   func poolLimit(domainCount: Int, threadCount: Int, byteBudget: Int) -> Int {
-    let useful = domainCount * (threadCount > 0 ? 2 : 1) + threadCount
+    let useful = domainCount * (threadCount > 0 ? 2 : 1)
     return min(useful, max(1, byteBudget / poolByteCount))
   }
 

@@ -5,14 +5,16 @@ final class UnitDecoder {
   private let frameDecoder: FrameDecoder
   private let store: ShardStore
   private let tokenWidth: TokenWidth
-  /// A short last frame, of which a tail unit takes some sequences; allocated when the first is
-  /// needed.
-  private var shortFrame = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+  /// The decoder's own room for a short last frame, of which a tail unit takes some sequences.
+  ///
+  /// Made with the decoder, so that no batch allocates it; until it is written it takes no memory.
+  private let shortFrame: UnsafeMutableRawBufferPointer
 
   init(store: ShardStore, tokenWidth: TokenWidth) throws(CorpusError) {
     frameDecoder = try FrameDecoder(verifiesContent: false)
     self.store = store
     self.tokenWidth = tokenWidth
+    shortFrame = .allocate(byteCount: tokensPerFrame * tokenWidth.byteCount, alignment: 64)
   }
 
   deinit {
@@ -66,7 +68,7 @@ final class UnitDecoder {
     try layout.forEachTailSegment(ofUnit: unitIndex) { (segment) throws(CorpusError) in
       let reader = try store.reader(domain: domain, shard: segment.shard)
       let byteCount = reader.index.frames[segment.frame].tokenCount * tokenWidth.byteCount
-      let frame = shortFrameBuffer(byteCount: byteCount)
+      let frame = UnsafeMutableRawBufferPointer(rebasing: shortFrame[..<byteCount])
       try decode(segment.frame, of: reader, (domain, segment.shard), into: frame)
       for sequence in segment.sequences {
         let source = frame[sequence * spacing..<sequence * spacing + sequenceByteCount]
@@ -87,13 +89,5 @@ final class UnitDecoder {
       store.close(domain: place.domain, shard: place.shard)
       throw error
     }
-  }
-
-  private func shortFrameBuffer(byteCount: Int) -> UnsafeMutableRawBufferPointer {
-    if shortFrame.count < byteCount {
-      shortFrame.deallocate()
-      shortFrame = .allocate(byteCount: tokensPerFrame * tokenWidth.byteCount, alignment: 64)
-    }
-    return UnsafeMutableRawBufferPointer(rebasing: shortFrame[..<byteCount])
   }
 }

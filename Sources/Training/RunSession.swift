@@ -15,8 +15,6 @@ struct RunState: Sendable, Equatable, Codable {
   var timeInSeconds = 0.0
   /// The lowest held-out loss of each domain.
   var bestLosses: [Double?]
-  /// What the last step reported: the loader observes it after the checkpoint of its batch.
-  var feedback: Feedback?
 }
 
 /// A run in progress: the loop, and what it holds.
@@ -29,10 +27,6 @@ struct RunSession<Learner: Trainer> {
   let metrics: MetricsWriter
   let observer: any RunObserver
   var state: RunState
-  /// The batch of the last step that this session made.
-  private var lastBatch: Batch?
-  /// The loader's state after the last step.
-  private var lastCheckpoint: LoaderCheckpoint?
   private var lastCheckpointPath: String?
   private let evaluator: Evaluator
   private let notices = LoaderNotices()
@@ -64,7 +58,6 @@ struct RunSession<Learner: Trainer> {
       observer: observer)
     if let saved {
       state = saved.state
-      lastCheckpoint = saved.loader
       lastCheckpointPath = saved.path
       do { try self.trainer.restore(saved.trainer) } catch {
         throw .fileDamaged(path: saved.path, reason: "\(error)")
@@ -80,7 +73,6 @@ struct RunSession<Learner: Trainer> {
     }
     timeBefore = state.timeInSeconds
     start = clock.now
-    if let feedback = state.feedback { try observe(feedback) }
     if let saved {
       observer.training(notice: .resumed(step: state.step, checkpoint: saved.path))
     }
@@ -148,8 +140,6 @@ struct RunSession<Learner: Trainer> {
     try observe(report.feedback)
     state.step = batch.step
     state.tokenTotal += report.tokenCountByDomain.reduce(0, +)
-    state.feedback = report.feedback
-    lastBatch = batch
     let domains = corpus.domains.indices
     let line = StepMetrics(
       step: report.step, loss: report.loss, losses: report.lossByDomain,
@@ -188,22 +178,14 @@ struct RunSession<Learner: Trainer> {
   /// Writes a checkpoint: first all that it speaks of becomes durable, then itself, then old ones
   /// go.
   private mutating func save() throws(RunError) {
-    if let batch = lastBatch {
-      do throws(LoadingError) { lastCheckpoint = try batch.checkpoint() } catch {
-        throw .loading(error)
-      }
-    }
-    guard let loaderCheckpoint = lastCheckpoint else { return }
     let path = folder.checkpointPath(step: state.step)
-    do throws(LoadingError) { try loader.synchronizeLedger() } catch { throw .loading(error) }
     try metrics.synchronize()
     state.metricsByteCount = metrics.byteCount
     state.timeInSeconds = timeInSeconds
     let sections: [(name: String, bytes: [UInt8])] = [
-      ("loader", loaderCheckpoint.encoded()), ("trainer", trainer.checkpointBytes()),
-      ("run", RunJSON.encode(state)),
+      ("trainer", trainer.checkpointBytes()), ("run", RunJSON.encode(state)),
     ]
-    do throws(LoadingError) { try CheckpointFile.write(sections, to: path) } catch {
+    do throws(LoadingError) { try loader.saveCheckpoint(to: path, with: sections) } catch {
       throw .loading(error)
     }
     lastCheckpointPath = path
@@ -278,7 +260,7 @@ struct SavedRun {
       return bytes
     }
     self.path = path
-    loader = try LoaderCheckpoint(bytes: try section("loader"), path: path)
+    loader = try LoaderCheckpoint(bytes: try section(LoaderCheckpoint.sectionName), path: path)
     trainer = try section("trainer")
     do {
       state = try RunJSON.decode(RunState.self, from: try section("run"))

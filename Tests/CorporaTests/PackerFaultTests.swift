@@ -1,9 +1,15 @@
 // Covers: PackingFault.swift, PackPlan.swift, PackPlan+JSON.swift
-// Covers: InputListing.swift, TextFault.swift
+// Covers: InputListing.swift, BytePath.swift, TextFault.swift
 import Corpora
 import Foundation
 import Synchronization
 import Testing
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
 
 /// Keeps what a packer tells.
 final class RecordingObserver: PackObserver {
@@ -149,6 +155,35 @@ final class RecordingObserver: PackObserver {
     }
   }
 
+  @Test func refusesMoreDomainsThanAMixtureHas() throws {
+    func plan(_ count: Int) -> PackPlan {
+      PackPlan(domains: (0..<count).map { PackDomain(name: "d\($0)", inputs: ["x"]) })
+    }
+    _ = try Packer(plan(4096))
+    #expect(
+      packingFault { _ = try Packer(plan(4097)) } == .tooManyDomains(count: 4097, limit: 4096))
+  }
+
+  @Test func refusesATokenizerThatContradictsItself() throws {
+    struct OddTokenizer: Tokenizer {
+      var name = "odd"
+      var vocabularySize: Int
+      var endOfText: UInt32
+      func encode(_ text: Span<UInt8>, into tokens: inout [UInt32]) { tokens.append(0) }
+    }
+    func fault(_ vocabularySize: Int, _ endOfText: UInt32) -> PackingFault? {
+      let plan = PackPlan(domains: [PackDomain(name: "d", inputs: ["x"])])
+      let odd = OddTokenizer(vocabularySize: vocabularySize, endOfText: endOfText)
+      return packingFault { _ = try Packer(plan, tokenizer: odd) }
+    }
+    for (size, end) in [(256, 256), (256, 70_000), (0, 0), (-1, 0), (1 << 31 + 1, 0)] {
+      let end = UInt32(end)
+      #expect(
+        fault(size, end) == .vocabulary(tokenizer: "odd", vocabularySize: size, endOfText: end))
+    }
+    #expect(fault(257, 256) == nil && fault(1 << 31, 0) == nil && fault(1, 0) == nil)
+  }
+
   @Test(.timeLimit(.minutes(1)))
   func refusesValuesOutsideTheirLimits() {
     let changes: [(inout PackPlan) -> Void] = [
@@ -184,7 +219,72 @@ final class RecordingObserver: PackObserver {
     #expect(try found(["sub/*.py"]) == ["sub/c.py", "sub/deep/d.py"])
     #expect(try found([]).count == 5)
     try FileManager.default.removeItem(atPath: folder.path + "/in/a.py")
-    #expect(throws: CorpusError.self) { try found(["*.py"]) }
+    #expect(try found(["*.py"]) == ["sub/c.py", "sub/deep/d.py"])
+  }
+
+  /// Makes a file whose name is "caf", a byte that is not UTF-8, and `ending`.
+  private func writeOddName(in folder: String, ending: String) -> Bool {
+    let name = Array(folder.utf8) + Array("/caf".utf8) + [0xE9] + Array(ending.utf8) + [0]
+    let descriptor = open(name.map { CChar(bitPattern: $0) }, O_CREAT | O_WRONLY, 0o644)
+    return descriptor >= 0 && close(descriptor) == 0
+  }
+
+  @Test(.timeLimit(.minutes(1)))
+  func namesAFileWhoseNameIsNotUTF8WhereItIsIncluded() throws {
+    let folder = try ScratchFolder()
+    try folder.write("text", to: "in/a.txt")
+    guard writeOddName(in: folder.path + "/in", ending: ".md") else { return }
+    var plan = plan(folder)
+    #expect(
+      packingFault { _ = try Packer(plan).pack(to: folder.path + "/out") }
+        == .nameNotUTF8(path: folder.path + "/in/caf\\xe9.md"))
+    plan.domains[0].include = ["*.txt"]
+    _ = try Packer(plan).pack(to: folder.path + "/out")
+    // In a folder that is to be replaced it is someone's.
+    #expect(writeOddName(in: folder.path + "/out/d", ending: ".tokens.zst"))
+    #expect(
+      packingFault { _ = try Packer(plan).pack(to: folder.path + "/out", replacing: true) }
+        == .foreignFile(path: folder.path + "/out/d/caf\\xe9.tokens.zst"))
+  }
+
+  @Test(.timeLimit(.minutes(1)))
+  func passesOverALinkThatLeadsToNothing() throws {
+    let folder = try ScratchFolder()
+    try folder.write("text", to: "in/a.txt")
+    let link = folder.path + "/in/b.txt"
+    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: "nowhere")
+    let observer = RecordingObserver()
+    _ = try Packer(plan(folder)).pack(to: folder.path + "/out", observer: observer)
+    #expect(observer.notices.withLock { $0 } == [.danglingLink(path: link)])
+    #expect(try texts(in: folder.path + "/out", domain: "d") == ["text"])
+  }
+
+  @Test(arguments: [
+    (#"{"domains":[{"name":"a"}]}"#, "domains[0].inputs: missing."),
+    (#"{"domains":[{"name":1,"inputs":[]}]}"#, "domains[0].name: Expected to decode String"),
+    (#"{"domains":[],"token_width":2}"#, "token_width: a token has 16 or 32 bits, not 2."),
+    (#"{"domains":["#, "not valid JSON"),
+  ])
+  func saysInWordsWhatIsWrongWithAPlan(text: String, words: String) throws {
+    let folder = try ScratchFolder()
+    let path = try folder.write(text, to: "plan.json")
+    do {
+      _ = try PackPlan(contentsOf: path)
+      Issue.record("the plan was taken")
+    } catch {
+      #expect("\(error)".contains(words), "\(error)")
+      for word in ["CodingKey", "DecodingError", "UserInfo"] {
+        #expect(!"\(error)".contains(word), "\(error)")
+      }
+    }
+  }
+
+  @Test func aPlanHasItsTokenWidthInBits() throws {
+    let folder = try ScratchFolder()
+    var plan = PackPlan(domains: [PackDomain(name: "a", inputs: ["b"])])
+    plan.tokenWidth = .uint32
+    #expect(plan.json.contains("\"token_width\" : 32"))
+    #expect(try PackPlan(contentsOf: folder.write(plan.json, to: "plan.json")) == plan)
   }
 
   @Test func plansAreReadWithDefaultsAndWithoutMistakes() throws {

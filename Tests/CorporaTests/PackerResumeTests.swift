@@ -1,4 +1,4 @@
-// Covers: PackFolder.swift, Bucket.swift
+// Covers: Bucket.swift
 import Corpora
 import Foundation
 import Synchronization
@@ -152,13 +152,13 @@ import Testing
     let inner = Mutex<PackingFault?>(nil)
     _ = try Packer(plan).pack(to: output) {
       inner.withLock { fault in
-        if fault == nil && FileManager.default.fileExists(atPath: output + ".partial/.work/lock") {
+        if fault == nil && FileManager.default.fileExists(atPath: output + ".lock") {
           fault = packingFault { _ = try Packer(plan).pack(to: output) }
         }
       }
       return false
     }
-    #expect(inner.withLock { $0 } == .locked(path: output + ".partial/.work"))
+    #expect(inner.withLock { $0 } == .locked(path: output))
     #expect(folder.exists("out/corpus.json"))
   }
 

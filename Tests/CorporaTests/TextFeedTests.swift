@@ -85,6 +85,37 @@ private func lines(_ feed: any TextFeed, limit: Int = 1 << 20) throws -> [FoundL
     #expect(found.map(\.offset) == [0, 2, 3_000_003, 3_000_005, 6_000_006])
   }
 
+  @Test(.timeLimit(.minutes(1)))
+  func readsALongLineNoFurtherThanItMust() throws {
+    let feed = SlowFeed([UInt8](repeating: 0x78, count: 8 << 20), most: 1 << 20)
+    var reader = LineReader(
+      feed, textOffset: 0, limit: 1000, allowance: LargeDocumentAllowance(count: 1),
+      lastOffset: 2 << 20)
+    guard case .tooLong(byteOffset: 0) = try reader.next() else {
+      Issue.record("the line is not too long")
+      return
+    }
+    #expect(feed.fileByteCount <= LineReader.readByteCount)
+    guard case .end = try reader.next() else {
+      Issue.record("a line begins before the end of the range")
+      return
+    }
+    #expect(feed.fileByteCount <= 2 << 20)
+  }
+
+  @Test(.timeLimit(.minutes(1)))
+  func hearsAStopInALongLine() throws {
+    let feed = SlowFeed([UInt8](repeating: 0, count: 8 << 20), most: 1 << 20)
+    var reader = LineReader(
+      feed, textOffset: 0, limit: 1000, allowance: LargeDocumentAllowance(count: 1)
+    ) { () throws(CorpusError) in
+      throw .packing(.interrupted(path: ""))
+    }
+    _ = try reader.next()
+    #expect(packingFault { _ = try reader.next() } == .interrupted(path: ""))
+    #expect(feed.fileByteCount <= 1 << 20)
+  }
+
   @Test func takesATextWhole() throws {
     for (text, limit, expected) in [("a\nb\n", 4, "a\nb\n"), ("\u{FEFF}a", 1, "a")] {
       var reader = LineReader(

@@ -102,7 +102,8 @@ struct DamageTests {
     let index = try index(subject, shard)
     let corpus = try subject.synthetic.open()
     for byteOffset in bytes.indices {
-      for bit in 0..<8 {
+      // With threads a quarter of the bits, so that the test stays short on a busy machine.
+      for bit in 0..<8 where threadCount == 0 || (bit + byteOffset) % 4 == 0 {
         let flipped = bytes[byteOffset] ^ UInt8(1 << bit)
         subject.synthetic.folder.patch(name, at: byteOffset, with: [flipped])
         let loader = try Subject.loader(corpus, threadCount: threadCount)
@@ -111,7 +112,7 @@ struct DamageTests {
         expectPlace(text, subject, shard: shard, index: index, byteOffset: byteOffset)
         subject.synthetic.folder.patch(name, at: byteOffset, with: [bytes[byteOffset]])
         // Mended: the same loader goes on with the same tokens.
-        if bit == byteOffset % 8 { #expect(try subject.failure(loader) == nil) }
+        if (bit + byteOffset) % 8 == 0 { #expect(try subject.failure(loader) == nil) }
       }
     }
   }

@@ -12,7 +12,7 @@ final class DocumentScatterer {
   /// What has been read and not yet reported.
   private var unreportedDocumentCount = 0
 
-  /// What is reported, and asked about stopping, at once.
+  /// What is reported at once.
   private static let reportByteCount = 1 << 20
   /// After a larger document buffers go back to their usual size.
   private static let usualByteCount = LineReader.readByteCount
@@ -77,38 +77,40 @@ final class DocumentScatterer {
   ) throws(CorpusError) {
     // A range begins with the first line that begins in it: the byte before it tells whether that
     // is its first byte, so reading begins there and goes on behind the first newline.
-    var reader = lineReader(feed, from: max(0, range.lowerBound - 1))
+    var reader = lineReader(
+      feed, from: max(0, range.lowerBound - 1), lastOffset: range.upperBound)
     var lines = LineCount(rangeStart: range.lowerBound, path: feed.path)
     if range.lowerBound > 0 { _ = try reader.next() }
     var reported = 0
     while true {
-      let step = try reader.next()
-      switch step {
+      let beginning: Int
+      switch try reader.next() {
       case .end:
         report(byteCount: feed.fileByteCount - reported)
         return
       case .tooLong(let byteOffset):
+        beginning = byteOffset
         if byteOffset >= range.upperBound { break }
         lines.passed += 1
         try refuse(
           .tooLong(limit: scatter.plan.maximumDocumentByteCount), file: file,
           line: try lines.number(), byteOffset: byteOffset, feed: feed)
-        continue
       case .line(let line, let byteOffset):
+        beginning = byteOffset
         if byteOffset >= range.upperBound { break }
         lines.passed += 1
         try scatterLine(line, file: file, lines: &lines, byteOffset: byteOffset, feed: feed)
-        if feed.fileByteCount - reported >= Self.reportByteCount {
-          report(byteCount: feed.fileByteCount - reported)
-          reported = feed.fileByteCount
-          try scatter.meter.checkStop()
-          // Lets the feed forget the frames that are behind.
-          _ = feed.frame(at: byteOffset)
-        }
-        continue
       }
-      report(byteCount: range.upperBound - range.lowerBound - reported)
-      return
+      if beginning >= range.upperBound {
+        report(byteCount: range.upperBound - range.lowerBound - reported)
+        return
+      }
+      if feed.fileByteCount - reported >= Self.reportByteCount {
+        report(byteCount: feed.fileByteCount - reported)
+        reported = feed.fileByteCount
+        // Lets the feed forget the frames that are behind.
+        _ = feed.frame(at: beginning)
+      }
     }
   }
 
@@ -133,10 +135,14 @@ final class DocumentScatterer {
     line.allSatisfy { $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }
   }
 
-  private func lineReader(_ feed: any TextFeed, from textOffset: Int) -> LineReader {
-    LineReader(
+  private func lineReader(
+    _ feed: any TextFeed, from textOffset: Int, lastOffset: Int = .max
+  ) -> LineReader {
+    let meter = scatter.meter
+    return LineReader(
       feed, textOffset: textOffset, limit: scatter.plan.maximumDocumentByteCount,
-      allowance: scatter.allowance)
+      allowance: scatter.allowance, lastOffset: lastOffset
+    ) { () throws(CorpusError) in try meter.checkStop() }
   }
 
   private func report(byteCount: Int) {

@@ -67,28 +67,31 @@ extension stat {
 }
 
 /// Finds the files of a domain.
-package enum InputListing {
+package struct InputListing {
   /// Folders nested deeper than this are taken for a mistake.
   private static let depthLimit = 128
+
+  private let include: [String]
+  private let leftOut: Set<FileIdentity>
+  private let notify: (PackNotice) -> Void
+  private var paths: Set<String> = []
 
   /// Returns the files that the domain's inputs stand for, sorted by path, each once.
   ///
   /// Folders that are symbolic links are entered only where they are an input themselves, so no
   /// loop is followed.
   package static func files(of domain: PackDomain) throws(CorpusError) -> [InputFile] {
-    var paths: Set<String> = []
-    for input in domain.inputs {
-      let path = trimmed(input)
-      var status = stat()
-      if stat(path, &status) != 0 { throw .cannotOpen(path: path, code: errno) }
-      switch status.st_mode & S_IFMT {
-      case S_IFREG: paths.insert(path)
-      case S_IFDIR:
-        try list(path, below: "", include: domain.include, depth: 0, into: &paths)
-      default: throw .packing(.notAFile(path: path))
-      }
-    }
-    let sorted = paths.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    try files(of: domain, leavingOut: [])
+  }
+
+  /// The same, without the files and folders `leftOut`; tells of links that lead to nothing.
+  static func files(
+    of domain: PackDomain, leavingOut leftOut: Set<FileIdentity>,
+    notify: @escaping (PackNotice) -> Void = { _ in }
+  ) throws(CorpusError) -> [InputFile] {
+    var listing = InputListing(include: domain.include, leftOut: leftOut, notify: notify)
+    for input in domain.inputs { try listing.add(trimmed(input)) }
+    let sorted = listing.paths.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     var files: [InputFile] = []
     files.reserveCapacity(sorted.count)
     for path in sorted {
@@ -98,59 +101,72 @@ package enum InputListing {
     return files
   }
 
+  private init(
+    include: [String], leftOut: Set<FileIdentity>, notify: @escaping (PackNotice) -> Void
+  ) {
+    self.include = include
+    self.leftOut = leftOut
+    self.notify = notify
+  }
+
   private static func trimmed(_ path: String) -> String {
     var path = path
     while path.count > 1, path.hasSuffix("/") { path.removeLast() }
     return path
   }
 
-  /// Adds the files of the folder at `root` + `below` that match.
-  private static func list(
-    _ root: String, below: String, include: [String], depth: Int, into paths: inout Set<String>
+  /// Adds the file at `path`, or the files of the folder there.
+  private mutating func add(_ path: String) throws(CorpusError) {
+    var status = stat()
+    if stat(path, &status) != 0 { throw .cannotOpen(path: path, code: errno) }
+    switch status.st_mode & S_IFMT {
+    case S_IFREG: paths.insert(path)
+    case S_IFDIR: try list(BytePath(path), below: nil, depth: 0)
+    default: throw .packing(.notAFile(path: path))
+    }
+  }
+
+  /// Adds the files of a folder, which is called `below` in the input folder, that match.
+  private mutating func list(
+    _ folder: BytePath, below: BytePath?, depth: Int
   ) throws(CorpusError) {
-    let folder = below.isEmpty ? root : joined(root, below)
-    if depth > depthLimit { throw .cannotOpen(path: folder, code: ELOOP) }
-    for name in try names(in: folder) {
-      if name.hasPrefix(".") { continue }
-      let inner = below.isEmpty ? name : below + "/" + name
-      let path = joined(root, inner)
-      var status = stat()
-      if lstat(path, &status) != 0 { throw .cannotOpen(path: path, code: errno) }
+    if depth > Self.depthLimit { throw .cannotOpen(path: folder.shown, code: ELOOP) }
+    for name in try folder.names() where !name.isHidden {
+      let inner = below?.appending(name) ?? name
+      let path = folder.appending(name)
+      guard let status = path.status() else { throw .cannotOpen(path: path.shown, code: errno) }
+      if leftOut.contains(FileIdentity(status)) { continue }
       switch status.st_mode & S_IFMT {
-      case S_IFDIR:
-        try list(root, below: inner, include: include, depth: depth + 1, into: &paths)
-      case S_IFREG:
-        if matches(name, inner, include) { paths.insert(path) }
-      case S_IFLNK:
-        if matches(name, inner, include), try InputFile(path: path) != nil { paths.insert(path) }
+      case S_IFDIR: try list(path, below: inner, depth: depth + 1)
+      case S_IFREG: if matches(name, inner) { try add(matching: path) }
+      case S_IFLNK: if matches(name, inner) { try add(link: path) }
       default: continue
       }
     }
   }
 
-  private static func joined(_ folder: String, _ name: String) -> String {
-    folder.hasSuffix("/") ? folder + name : folder + "/" + name
+  private mutating func add(matching path: BytePath) throws(CorpusError) {
+    guard let text = path.text else { throw .packing(.nameNotUTF8(path: path.shown)) }
+    paths.insert(text)
   }
 
-  private static func matches(_ name: String, _ inner: String, _ include: [String]) -> Bool {
-    include.isEmpty
-      || include.contains { fnmatch($0, $0.contains("/") ? inner : name, 0) == 0 }
-  }
-
-  /// The names in a folder, in no order.
-  static func names(in folder: String) throws(CorpusError) -> [String] {
-    guard let handle = opendir(folder) else { throw .cannotOpen(path: folder, code: errno) }
-    defer { closedir(handle) }
-    var names: [String] = []
-    errno = 0
-    while let entry = readdir(handle) {
-      let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-        String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+  /// Adds what a link leads to, where that is a file.
+  private mutating func add(link path: BytePath) throws(CorpusError) {
+    var status = stat()
+    if stat(path.bytes, &status) != 0 {
+      let code = errno
+      guard [ENOENT, ENOTDIR, ELOOP].contains(code) else {
+        throw .cannotOpen(path: path.shown, code: code)
       }
-      if name != "." && name != ".." { names.append(name) }
-      errno = 0
+      notify(.danglingLink(path: path.shown))
+    } else if status.st_mode & S_IFMT == S_IFREG, !leftOut.contains(FileIdentity(status)) {
+      try add(matching: path)
     }
-    if errno != 0 { throw .cannotRead(path: folder, byteOffset: 0, code: errno) }
-    return names
+  }
+
+  /// Whether a file is included by its name or by its path below the input folder.
+  private func matches(_ name: BytePath, _ inner: BytePath) -> Bool {
+    include.isEmpty
+      || include.contains { fnmatch($0, $0.contains("/") ? inner.bytes : name.bytes, 0) == 0 }
   }
 }

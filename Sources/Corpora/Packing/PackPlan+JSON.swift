@@ -20,12 +20,35 @@ extension PackPlan {
       try values.decodeIfPresent(Bool.self, forKey: .shufflesDocuments) ?? shufflesDocuments
     shardTokenCount =
       try values.decodeIfPresent(Int.self, forKey: .shardTokenCount) ?? shardTokenCount
-    tokenWidth = try values.decodeIfPresent(TokenWidth.self, forKey: .tokenWidth)
+    if let bitCount = try values.decodeIfPresent(Int.self, forKey: .tokenWidth) {
+      guard let width = TokenWidth.allCases.first(where: { $0.bitCount == bitCount }) else {
+        throw DecodingError.dataCorruptedError(
+          forKey: .tokenWidth, in: values,
+          debugDescription: "a token has 16 or 32 bits, not \(bitCount)")
+      }
+      tokenWidth = width
+    }
     onBadDocument =
       try values.decodeIfPresent(BadDocumentRule.self, forKey: .onBadDocument) ?? onBadDocument
     maximumDocumentByteCount =
       try values.decodeIfPresent(Int.self, forKey: .maximumDocumentByteCount)
       ?? maximumDocumentByteCount
+  }
+
+  /// Writes every option that is set, the token width in bits.
+  public func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: CodingKeys.self)
+    try values.encodeIfPresent(name, forKey: .name)
+    try values.encode(domains, forKey: .domains)
+    try values.encode(tokenizer, forKey: .tokenizer)
+    try values.encode(heldOutFraction, forKey: .heldOutFraction)
+    try values.encode(seed, forKey: .seed)
+    try values.encode(level, forKey: .level)
+    try values.encode(shufflesDocuments, forKey: .shufflesDocuments)
+    try values.encode(shardTokenCount, forKey: .shardTokenCount)
+    try values.encodeIfPresent(tokenWidth?.bitCount, forKey: .tokenWidth)
+    try values.encode(onBadDocument, forKey: .onBadDocument)
+    try values.encode(maximumDocumentByteCount, forKey: .maximumDocumentByteCount)
   }
 
   /// The plan as JSON text with every option written out.
@@ -64,6 +87,11 @@ extension PackDomain {
       include: try values.decodeIfPresent([String].self, forKey: .include) ?? [],
       textField: try values.decodeIfPresent(String.self, forKey: .textField) ?? "text")
   }
+}
+
+extension TokenWidth {
+  /// The width in bits, as plans and flags have it.
+  fileprivate var bitCount: Int { 8 * byteCount }
 }
 
 /// A key that was found where none of that name belongs.

@@ -58,7 +58,7 @@ public struct PackPlan: Sendable, Equatable, Codable {
   public var shufflesDocuments = true
   /// A shard ends with the document that brings it to this many tokens.
   public var shardTokenCount = 1 << 26
-  /// The token width; nil for the narrowest that holds the vocabulary.
+  /// The token width, in JSON its bits; nil for the narrowest that holds the vocabulary.
   public var tokenWidth: TokenWidth?
   /// What happens at a document that cannot be packed.
   public var onBadDocument = BadDocumentRule.fail
@@ -117,9 +117,26 @@ extension PackPlan {
   /// Names that stand beside the domains' folders.
   static let reservedNames: Set<String> = [CorpusManifest.fileName, PackSeal.fileName]
 
+  /// The most domains of a corpus: a mixture is apportioned to no more.
+  static let domainLimit = 1 << 12
+  /// The largest vocabulary, so that a token is a positive Int32 as well.
+  static let vocabularyLimit = 1 << 31
+
+  /// Checks what a tokenizer says of itself; the tokens that it gives are checked one by one.
+  static func check(_ tokenizer: some Tokenizer) throws(CorpusError) {
+    let size = tokenizer.vocabularySize
+    if (1...vocabularyLimit).contains(size), Int(tokenizer.endOfText) < size { return }
+    throw .packing(
+      .vocabulary(
+        tokenizer: tokenizer.name, vocabularySize: size, endOfText: tokenizer.endOfText))
+  }
+
   /// Checks every value once, so that the rest of packing can trust them.
   func check(_ resources: PackResources) throws(CorpusError) {
     if domains.isEmpty { throw .packing(.noDomains) }
+    if domains.count > PackPlan.domainLimit {
+      throw .packing(.tooManyDomains(count: domains.count, limit: PackPlan.domainLimit))
+    }
     var names = PackPlan.reservedNames
     for domain in domains {
       let isNew = names.insert(domain.name.lowercased()).inserted
@@ -127,7 +144,6 @@ extension PackPlan {
         throw .packing(.domainName(domain.name))
       }
     }
-    try expect("the number of domains", domains.count, in: 1...CorpusManifest.domainLimit)
     try expect("the zstd level", level, in: 1...19)
     try expect("the tokens of a shard", shardTokenCount, in: 1...(1 << 40))
     try expect("the maximum document", maximumDocumentByteCount, in: 1...(1 << 28))

@@ -47,6 +47,12 @@ public enum PackNotice: Sendable, Equatable {
   case resumed(finishedDomains: [String])
   /// An interrupted run of another plan, or over other inputs, was found and removed.
   case startedAnew(path: String)
+  /// A corpus of the same plan lacks the file at `path`, or part of it, and is packed again.
+  case damaged(path: String)
+  /// The corpus that was replaced stands at `path`: it holds files that packing did not make.
+  case kept(path: String)
+  /// A symbolic link in an input folder leads to nothing and was passed over.
+  case danglingLink(path: String)
   /// A document was left out.
   case skipped(DocumentFault, at: TextPlace)
 }

@@ -76,6 +76,29 @@ struct PackSeal: Sendable, Codable, Equatable {
   var domains: [PackDomainReport]
 }
 
+extension PackSeal {
+  /// The seal in `folder`; nil where there is none that can be read, which is then no corpus of
+  /// ours.
+  init?(in folder: String) {
+    let path = folder + "/" + Self.fileName
+    guard Files.exists(path), let seal = try? Files.readJSON(PackSeal.self, from: path) else {
+      return nil
+    }
+    self = seal
+  }
+
+  /// The first file of the corpus in `folder` that is not there, or not whole; nil where all are.
+  static func damagedFile(in folder: String) -> String? {
+    let manifestPath = folder + "/" + CorpusManifest.fileName
+    guard let manifest = try? CorpusManifest.read(from: manifestPath) else { return manifestPath }
+    for shard in manifest.domains.flatMap({ $0.splits.values.joined() }) {
+      let path = folder + "/" + shard.path
+      if (try? FileReader(path: path))?.byteCount != shard.byteCount { return path }
+    }
+    return nil
+  }
+}
+
 /// What identifies a corpus before it is made: the plan, the inputs with their sizes and times, and
 /// the tools.
 enum PackFingerprint {

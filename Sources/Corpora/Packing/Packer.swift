@@ -8,13 +8,12 @@ internal import CZstd
 /// and cuts the documents into frames, which all threads compress.
 ///
 /// 1. A document's key, which is its place in the shuffle, and its split are functions of its text,
-///   of the seed and of
-///    the domain's name alone.
+///    of the seed and of the domain's name alone.
 /// 2. The corpus is the same, byte for byte, for every number of threads and every memory bound.
 /// 3. Everything is made in `<output>.partial` and renamed at the end. A run that was stopped or
-///   killed is gone on with
-///    by the next run of the same plan over the same files: finished domains, and a finished
-///    scattering, are kept.
+///    killed is gone on with by the next run of the same plan over the same files: finished
+///    domains, and a finished scattering, are kept.
+/// 4. What stands at the output or beside it and was not made by packing is never removed.
 public struct Packer: Sendable {
   /// What to pack.
   public let plan: PackPlan
@@ -42,6 +41,7 @@ public struct Packer: Sendable {
     var plan = plan
     plan.tokenizer = tokenizer.name
     try plan.check(resources)
+    try PackPlan.check(tokenizer)
     _ = try plan.width(for: tokenizer)
     self.plan = plan
     self.resources = resources
@@ -50,9 +50,12 @@ public struct Packer: Sendable {
 
   /// Packs into the folder `output`.
   ///
+  /// A corpus of the same plan that lacks a shard, or part of one, is packed again and replaced.
+  ///
   /// - Parameters:
   ///   - output: a path where nothing stands, or the corpus that the same plan made.
-  ///   - replacing: whether another corpus there is replaced, once the new one is whole.
+  ///   - replacing: whether to pack, and replace the corpus there once the new one is whole, also
+  ///     where it is another plan's, or whole.
   ///   - observer: whom to tell about progress.
   ///   - shouldStop: asked often, from any thread; after true, the run ends with
   ///     ``PackingFault/interrupted(path:)``.
@@ -67,18 +70,44 @@ public struct Packer: Sendable {
     let meter = PackMeter(
       folder: output + ".partial", observer: observer, shouldStop: shouldStop)
     let tokenWidth = try plan.width(for: tokenizer)
-    var files: [[InputFile]] = []
-    for domain in plan.domains {
-      files.append(try InputListing.files(of: domain))
-      try meter.checkStop()
-    }
+    let files = try list(leavingOut: output, meter: meter)
     let fingerprint = PackFingerprint.text(
       plan, files: files, tokenizer: tokenizer, tokenWidth: tokenWidth,
       zstdVersion: Int(ZSTD_versionNumber()))
-    if let report = try packedBefore(output, fingerprint: fingerprint, replacing: replacing) {
+    let names = try PackOutput(path: output) { meter.notice($0) }
+    try names.recover()
+    var replacing = replacing
+    if let report = try packedBefore(
+      names, fingerprint: fingerprint, replacing: &replacing, meter: meter)
+    {
       return report
     }
-    let folder = try PackFolder(output: output, fingerprint: fingerprint)
+    let reports = try pack(
+      files, tokenWidth: tokenWidth, in: try PackFolder(names.partial, fingerprint: fingerprint),
+      fingerprint: fingerprint, name: name(of: output), meter: meter)
+    try names.finish(replacing: replacing)
+    return PackReport(output: output, wasPacked: false, domains: reports)
+  }
+
+  /// The files of each domain.
+  private func list(
+    leavingOut output: String, meter: PackMeter
+  ) throws(CorpusError) -> [[InputFile]] {
+    let own = try PackOutput.identities(output: output)
+    var files: [[InputFile]] = []
+    for domain in plan.domains {
+      files.append(
+        try InputListing.files(of: domain, leavingOut: own) { meter.notice($0) })
+      try meter.checkStop()
+    }
+    return files
+  }
+
+  /// Makes the corpus in `folder`, up to its name.
+  private func pack(
+    _ files: [[InputFile]], tokenWidth: TokenWidth, in folder: PackFolder, fingerprint: String,
+    name: String, meter: PackMeter
+  ) throws(CorpusError) -> [PackDomainReport] {
     try tellWhatWasFound(folder, meter: meter)
     meter.begin(totalByteCount: files.joined().reduce(0) { $0 + $1.byteCount })
     var finished: [FinishedDomain] = []
@@ -92,14 +121,13 @@ public struct Packer: Sendable {
       PackSeal(fingerprint: fingerprint, plan: plan, domains: reports),
       to: folder.path + "/" + PackSeal.fileName)
     let manifest = CorpusManifest(
-      name: plan.name ?? name(of: output),
+      name: plan.name ?? name,
       tokenizer: TokenizerDescription(
         name: tokenizer.name, vocabularySize: tokenizer.vocabularySize,
         endOfText: Int(tokenizer.endOfText)),
       tokenWidth: tokenWidth, domains: finished.map(\.manifest))
     try manifest.write(to: folder.path + "/" + CorpusManifest.fileName)
-    try folder.finish(replacing: replacing)
-    return PackReport(output: output, wasPacked: false, domains: reports)
+    return reports
   }
 
   private func trimmed(_ path: String) -> String {
@@ -135,40 +163,31 @@ struct FinishedDomain: Sendable, Codable, Equatable {
 
 extension Packer {
   /// Returns the report of a corpus that this plan has made before, or nil where there is work to
-  /// do.
+  /// do; `replacing` is then whether what stands at the output goes.
   private func packedBefore(
-    _ output: String, fingerprint: String, replacing: Bool
+    _ names: PackOutput, fingerprint: String, replacing: inout Bool, meter: PackMeter
   ) throws(CorpusError) -> PackReport? {
-    if Files.exists(output) {
-      if let seal = seal(in: output), seal.fingerprint == fingerprint {
-        return PackReport(output: output, wasPacked: true, domains: seal.domains)
+    if Files.exists(names.path) {
+      let seal = PackSeal(in: names.path)
+      if let seal, seal.fingerprint == fingerprint {
+        let damaged = PackSeal.damagedFile(in: names.path)
+        if damaged == nil, !replacing {
+          return PackReport(output: names.path, wasPacked: true, domains: seal.domains)
+        }
+        if let damaged { meter.notice(.damaged(path: damaged)) }
+        replacing = true
       }
-      if !replacing { throw .packing(.outputExists(path: output)) }
-      if !Files.exists(output + "/" + CorpusManifest.fileName) {
-        throw .packing(.outputNotCorpus(path: output))
-      }
+      if !replacing { throw .packing(.outputExists(path: names.path)) }
+      try names.checkReplaceable()
     }
-    // A run that was killed between removing its work folder and renaming left a whole corpus under
-    // the partial name.
-    let partial = output + ".partial"
-    if !Files.exists(partial + "/.work"),
-      Files.exists(partial + "/" + CorpusManifest.fileName),
-      let seal = seal(in: partial), seal.fingerprint == fingerprint
+    // A run that was killed before the renames left a whole corpus under the partial name.
+    if let seal = PackSeal(in: names.partial), seal.fingerprint == fingerprint,
+      PackSeal.damagedFile(in: names.partial) == nil
     {
-      try PackFolder.name(partial, as: output, replacing: replacing)
-      return PackReport(output: output, wasPacked: false, domains: seal.domains)
+      try names.finish(replacing: replacing)
+      return PackReport(output: names.path, wasPacked: false, domains: seal.domains)
     }
     return nil
-  }
-
-  /// The seal of the corpus in `folder`; nil where there is none that can be read, which is then no
-  /// corpus of ours.
-  private func seal(in folder: String) -> PackSeal? {
-    let path = folder + "/" + PackSeal.fileName
-    guard Files.exists(path), Files.exists(folder + "/" + CorpusManifest.fileName) else {
-      return nil
-    }
-    return try? Files.readJSON(PackSeal.self, from: path)
   }
 
   /// Packs one domain, from wherever an earlier run left it.

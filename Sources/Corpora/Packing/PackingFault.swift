@@ -8,6 +8,8 @@ public enum PackingFault: Sendable, Equatable {
   case unknownTokenizer(name: String, known: [String])
   /// The plan names no domain.
   case noDomains
+  /// The plan names more domains than a mixture can have.
+  case tooManyDomains(count: Int, limit: Int)
   /// A domain's name cannot be a folder's name, or another domain has it (upper and lower case are
   /// the same).
   case domainName(String)
@@ -21,6 +23,11 @@ public enum PackingFault: Sendable, Equatable {
   case notAFile(path: String)
   /// An input was changed since its size and time were noted.
   case inputChanged(path: String)
+  /// The name of a file that is to be packed is not UTF-8; the path has `\xHH` in place of its
+  /// bytes.
+  case nameNotUTF8(path: String)
+  /// The tokenizer's vocabulary is empty, too large, or does not hold its end-of-text.
+  case vocabulary(tokenizer: String, vocabularySize: Int, endOfText: UInt32)
   /// The tokenizer gave a token that its vocabulary does not have, or an end-of-text within a
   /// document.
   case token(tokenizer: String, token: UInt32, at: TextPlace)
@@ -30,6 +37,8 @@ public enum PackingFault: Sendable, Equatable {
   case outputExists(path: String)
   /// What is to be replaced is not a corpus.
   case outputNotCorpus(path: String)
+  /// A folder that would be replaced or gone on with holds what packing did not make.
+  case foreignFile(path: String)
   /// Another process is packing to the same place.
   case locked(path: String)
   /// An intermediate file does not hold what was written to it.
@@ -50,6 +59,8 @@ extension PackingFault: CustomStringConvertible {
       "there is no tokenizer \"\(name)\"; there is \(known.joined(separator: ", "))."
     case .noDomains:
       "there is no domain to pack. Name one with `--domain NAME=PATH`."
+    case .tooManyDomains(let count, let limit):
+      "the plan has \(count) domains; a mixture has at most \(limit). Join some of them."
     case .domainName(let name):
       "the domain name \"\(name)\" is repeated (upper and lower case are the same), reserved, or "
         + "not a plain name (letters, digits, '.', '_', '-', at most 128, no leading '.')."
@@ -65,6 +76,12 @@ extension PackingFault: CustomStringConvertible {
       "\(path) is neither a file nor a folder. Name text files, .jsonl, .jsonl.zst or folders."
     case .inputChanged(let path):
       "\(path) was changed while it was being packed. Run the command again when it is at rest."
+    case .nameNotUTF8(let path):
+      "\(path) has a name that is not UTF-8. Rename the file, or leave it out with `--include`."
+    case .vocabulary(let tokenizer, let vocabularySize, let endOfText):
+      "the tokenizer \(tokenizer) has a vocabulary of \(vocabularySize) and the end-of-text "
+        + "\(endOfText); a vocabulary has 1 to \(PackPlan.vocabularyLimit) tokens and holds its "
+        + "end-of-text. The tokenizer is at fault."
     case .token(let tokenizer, let token, let place):
       "\(place): the tokenizer \(tokenizer) gave the token \(token), which is end-of-text or not in "
         + "its vocabulary. The tokenizer is at fault."
@@ -76,8 +93,11 @@ extension PackingFault: CustomStringConvertible {
         + "with `--force`."
     case .outputNotCorpus(let path):
       "\(path) is not a corpus, so it is not replaced. Choose another output, or remove it yourself."
+    case .foreignFile(let path):
+      "\(path) was not made by packing, so the folder that holds it is neither replaced nor gone "
+        + "on with. Move it away, or choose another output."
     case .locked(let path):
-      "another process is packing in \(path). Wait for it, or choose another output."
+      "another process is packing to \(path). Wait for it, or choose another output."
     case .bucketDamaged(let path, let byteOffset):
       "\(path) does not hold at byte \(byteOffset) what was written there. The disk may be failing; "
         + "remove the .partial folder and pack again."

@@ -1,57 +1,5 @@
 internal import Synchronization
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Darwin)
-  internal import Darwin
-#endif
-
-/// A thread that runs one closure and is then joined.
-struct Thread: ~Copyable {
-  private final class Body {
-    let run: @Sendable () -> Void
-    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-  }
-
-  private let id: pthread_t
-
-  /// Starts a thread; nil where the system has none to give.
-  init?(_ run: @escaping @Sendable () -> Void) {
-    let body = Unmanaged.passRetained(Body(run))
-    #if canImport(Darwin)
-      var id: pthread_t?
-    #else
-      var id = pthread_t()
-    #endif
-    let code = pthread_create(
-      &id, nil,
-      { argument in
-        #if canImport(Darwin)
-          let pointer: UnsafeMutableRawPointer? = argument
-        #else
-          let pointer = argument
-        #endif
-        if let pointer { Unmanaged<Body>.fromOpaque(pointer).takeRetainedValue().run() }
-        return nil
-      }, body.toOpaque())
-    #if canImport(Darwin)
-      guard code == 0, let id else {
-        body.release()
-        return nil
-      }
-    #else
-      if code != 0 {
-        body.release()
-        return nil
-      }
-    #endif
-    self.id = id
-  }
-
-  /// Waits until the closure has returned.
-  consuming func join() { pthread_join(id, nil) }
-}
-
 /// The first error of several threads, which also tells the others to stop.
 final class FirstFailure: Sendable {
   private let error = Mutex<CorpusError?>(nil)
@@ -82,16 +30,47 @@ func runOnThreads(
   let guarded: @Sendable () -> Void = {
     do throws(CorpusError) { try body() } catch { failure.record(error) }
   }
-  joining(count - 1, guarded)
+  try withHelpers(count - 1, guarded) { () throws(CorpusError) in guarded() }
   try failure.check()
 }
 
-/// Starts `extra` threads one after the other, runs `body` itself, and joins them on the way back.
-private func joining(_ extra: Int, _ body: @escaping @Sendable () -> Void) {
-  guard extra > 0, let thread = Thread(body) else {
-    body()
-    return
+/// Runs `body` while `helper` runs on up to `count` more threads, and waits for all of them.
+func withHelpers<Value>(
+  _ count: Int, _ helper: @escaping @Sendable () -> Void,
+  _ body: () throws(CorpusError) -> Value
+) throws(CorpusError) -> Value {
+  let running = RunningCount()
+  defer { running.waitForNone() }
+  for _ in 0..<max(0, count) {
+    running.add(1)
+    let isStarted = startThread {
+      helper()
+      running.add(-1)
+    }
+    if !isStarted {
+      running.add(-1)
+      break
+    }
   }
-  joining(extra - 1, body)
-  thread.join()
+  return try body()
+}
+
+/// How many threads have not come to their end.
+private final class RunningCount: @unchecked Sendable {
+  // Sound because `count` is only touched with the monitor locked.
+  private let monitor = Monitor()
+  private var count = 0
+
+  func add(_ change: Int) {
+    monitor.lock()
+    count += change
+    monitor.broadcast()
+    monitor.unlock()
+  }
+
+  func waitForNone() {
+    monitor.lock()
+    while count > 0 { monitor.wait() }
+    monitor.unlock()
+  }
 }

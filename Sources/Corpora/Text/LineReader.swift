@@ -9,7 +9,7 @@ package enum TextLine {
   /// A line without its newline, and where it begins in the text. The bytes are good until the next
   /// step.
   case line(UnsafeRawBufferPointer, byteOffset: Int)
-  /// A line that is longer than the limit; the reader is behind it.
+  /// A line that is longer than the limit, of which no more was read than it takes to know that.
   case tooLong(byteOffset: Int)
   /// There are no more lines.
   case end
@@ -33,6 +33,14 @@ package struct LineReader: ~Copyable {
   /// The text's byte at `start`.
   private var textOffset: Int
   private var isAtEnd = false
+  /// Whether the next step begins by leaving a long line behind.
+  private var isInLongLine = false
+  /// No line that begins there or later is asked for.
+  private let lastOffset: Int
+  private let checkStop: () throws(CorpusError) -> Void
+  /// What was read since ``checkStop`` was last called.
+  private var uncheckedByteCount = 0
+  private static let checkByteCount = 1 << 20
 
   /// Creates a reader.
   ///
@@ -41,18 +49,25 @@ package struct LineReader: ~Copyable {
   ///   - textOffset: the offset of the feed's first byte in the whole text.
   ///   - limit: the most bytes that a line may have.
   ///   - allowance: what must be held while the buffer is larger than usual.
-  package init(_ feed: any TextFeed, textOffset: Int, limit: Int, allowance: LargeDocumentAllowance)
-  {
+  ///   - lastOffset: where lines begin that need not be found; long lines are read no further.
+  ///   - checkStop: called for every 1 MiB of text; what it throws ends the step.
+  package init(
+    _ feed: any TextFeed, textOffset: Int, limit: Int, allowance: LargeDocumentAllowance,
+    lastOffset: Int = .max, checkStop: @escaping () throws(CorpusError) -> Void = {}
+  ) {
     self.feed = feed
     self.textOffset = textOffset
     self.limit = limit
     self.allowance = allowance
+    self.lastOffset = lastOffset
+    self.checkStop = checkStop
   }
 
   deinit { if holdsAllowance { allowance.release() } }
 
   /// Steps to the next line.
   package mutating func next() throws(CorpusError) -> TextLine {
+    if isInLongLine, try !skipLongLine() { return .end }
     releaseAllowance()
     if textOffset == 0, start == 0, end == 0 { try skipByteOrderMark() }
     while true {
@@ -62,7 +77,10 @@ package struct LineReader: ~Copyable {
         return count > limit ? tooLong(taking: count + 1) : line(count, taking: count + 1)
       }
       scanned = end - start
-      if scanned > limit { return try skipLongLine() }
+      if scanned > limit {
+        isInLongLine = true
+        return .tooLong(byteOffset: textOffset)
+      }
       if try !fill() {
         let count = end - start
         if count == 0 { return .end }
@@ -98,17 +116,21 @@ package struct LineReader: ~Copyable {
     scanned = 0
   }
 
-  /// Leaves a line behind without keeping it.
-  private mutating func skipLongLine() throws(CorpusError) -> TextLine {
-    let offset = textOffset
+  /// Leaves the rest of a long line behind without keeping it.
+  ///
+  /// - Returns: false where no line follows, or none that begins before the end that was given.
+  private mutating func skipLongLine() throws(CorpusError) -> Bool {
+    isInLongLine = false
     while true {
       let base = UnsafeRawPointer(buffer.base) + start
       if let newline = memchr(base, 0x0A, end - start) {
         take(UnsafeRawPointer(newline) - base + 1)
-        return .tooLong(byteOffset: offset)
+        return true
       }
       take(end - start)
-      if try !fill() { return .tooLong(byteOffset: offset) }
+      releaseAllowance()
+      if textOffset >= lastOffset { return false }
+      if try !fill() { return false }
     }
   }
 
@@ -131,6 +153,11 @@ package struct LineReader: ~Copyable {
       into: UnsafeMutableRawBufferPointer(start: buffer.base + end, count: room))
     end += count
     isAtEnd = count == 0
+    uncheckedByteCount += count
+    if uncheckedByteCount >= Self.checkByteCount {
+      uncheckedByteCount = 0
+      try checkStop()
+    }
     return count > 0
   }
 

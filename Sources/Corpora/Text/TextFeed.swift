@@ -60,8 +60,7 @@ package final class PlainFeed: TextFeed {
 ///
 /// 1. Frames follow each other to the end of the file; skippable frames are passed over.
 /// 2. The end of the file inside a frame is damage, and so is a file without a frame: a download
-///   that broke off looks
-///    like that.
+///    that broke off looks like that.
 /// 3. A frame that needs a window above libzstd's limit of 128 MiB is refused, which bounds memory.
 package final class ZstdFeed: TextFeed {
   private let file: FileReader

@@ -5,12 +5,12 @@
 #endif
 
 /// A lock with a condition to wait for.
-final class Monitor: @unchecked Sendable {
+package final class Monitor: @unchecked Sendable {
   // Sound: both pointers are set once, and POSIX lets any thread use what they point to.
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private let condition: UnsafeMutablePointer<pthread_cond_t>
 
-  init() {
+  package init() {
     mutex = .allocate(capacity: 1)
     condition = .allocate(capacity: 1)
     pthread_mutex_init(mutex, nil)
@@ -30,30 +30,30 @@ final class Monitor: @unchecked Sendable {
     mutex.deallocate()
   }
 
-  func lock() { pthread_mutex_lock(mutex) }
+  package func lock() { pthread_mutex_lock(mutex) }
 
-  func unlock() { pthread_mutex_unlock(mutex) }
+  package func unlock() { pthread_mutex_unlock(mutex) }
 
   /// Wakes every thread that waits.
-  func broadcast() { pthread_cond_broadcast(condition) }
+  package func broadcast() { pthread_cond_broadcast(condition) }
 
   /// Waits, with the lock held, until another thread broadcasts.
-  func wait() { pthread_cond_wait(condition, mutex) }
+  package func wait() { pthread_cond_wait(condition, mutex) }
 
   /// Waits, with the lock held, until another thread broadcasts or the clock passes `deadline`;
   /// false if the latter.
-  func wait(until deadline: Deadline) -> Bool {
+  package func wait(until deadline: Deadline) -> Bool {
     var time = deadline.time
     return pthread_cond_timedwait(condition, mutex, &time) == 0
   }
 }
 
 /// A moment after which a wait is given up.
-struct Deadline {
+package struct Deadline: Sendable {
   fileprivate let time: timespec
 
   /// A moment `seconds` from now.
-  init(inSeconds seconds: Int) {
+  package init(inSeconds seconds: Int) {
     var now = timespec()
     #if canImport(Glibc)
       clock_gettime(CLOCK_MONOTONIC, &now)
@@ -64,8 +64,10 @@ struct Deadline {
   }
 }
 
-/// Starts a thread that runs `body` and is never waited for.
-func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
+/// Starts a thread that runs `body` and is never joined.
+///
+/// - Returns: false where the system has no thread to give.
+package func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
   final class Body: Sendable {
     let run: @Sendable () -> Void
     init(_ run: @escaping @Sendable () -> Void) { self.run = run }
