@@ -4,7 +4,7 @@
 #
 #   bash integration/demo.sh            goes on where an earlier call was stopped; a finished run is shown again
 #   bash integration/demo.sh --fresh    trains again from the beginning, on the same corpus
-#   bash integration/demo.sh --steps N  trains for N steps (default: 1500)
+#   bash integration/demo.sh --steps N  trains for N steps (default: 1000)
 #
 # Leaves corpora/demo-text (the text), corpora/demo (the corpus) and runs/demo with report.html and report.svg.
 
@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 # shellcheck source=integration/setup.sh
 . integration/setup.sh
 
-steps=1500
+steps=1000
 fresh=no
 
 usage() { sed -n '2,/^$/s/^# \{0,1\}//p' integration/demo.sh; }
