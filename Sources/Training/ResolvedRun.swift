@@ -59,7 +59,13 @@ struct ResolvedRun: Sendable, Equatable, Codable {
     let recorded: ResolvedRun = try RunFolder.decode(path)
     let old = RunJSON.leaves(of: RunJSON.encode(recorded))
     let new = RunJSON.leaves(of: RunJSON.encode(self))
-    for field in Set(old.keys).union(new.keys).sorted() where old[field] != new[field] {
+    // What follows from another field unless it is given comes last, so that the cause is named.
+    let fields = Set(old.keys).union(new.keys).sorted()
+    func isDerived(_ field: String) -> Bool {
+      field.hasPrefix("configuration.evaluation.") || field.hasPrefix("configuration.schedule.")
+    }
+    let ordered = fields.filter { !isDerived($0) } + fields.filter(isDerived)
+    for field in ordered where old[field] != new[field] {
       let isFree = Self.free.contains { $0 == field || ($0.hasSuffix(".") && field.hasPrefix($0)) }
       if isFree { continue }
       let prefix = "configuration."
