@@ -90,7 +90,9 @@ final class PoolCache: @unchecked Sendable {
     seats: UnsafeMutableBufferPointer<PoolSeat>
   ) {
     monitor.lock()
+    var isNew = false
     for domain in 0..<domains.count {
+      isNew = isNew || domains[domain].share != shares[domain]
       domains[domain].share = shares[domain]
       domains[domain].isPinned = rowCounts[domain] > 0
       if let slot = seats[domain].slot?.takeUnretainedValue(), domains[domain].current === slot {
@@ -100,7 +102,8 @@ final class PoolCache: @unchecked Sendable {
         domains[domain].rowsLeft = 0
       }
     }
-    wakeThreads()
+    // Under the same weights there is new work only when a domain takes another pool.
+    if isNew { wakeThreads() }
     monitor.unlock()
   }
 
