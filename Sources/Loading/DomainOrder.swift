@@ -3,7 +3,22 @@ internal import Corpora
 /// The one order in which a domain's sequences are read, a pure function of seed, name, layout and
 /// pool size.
 ///
-/// Order version 1. With N sequences an epoch, U whole units of S sequences, pools of P units:
+/// This is order version 1, keys and counters included; `fixtures/order/reference.py` states the
+/// same in Python. lo and hi are the halves of a 64-bit number.
+///
+/// **Keys.** Purposes: units 1, sequences 2, draw 3 (its name is empty), documents 4.
+///
+///     h = XXH64(UTF-8 of name)
+///     key(purpose, name) = words 0, 1 of
+///         Philox(key: (lo seed, hi seed), counter: (lo h, hi h, purpose, version))
+///
+/// **Permutations** of n values, for an epoch e and a block j:
+///
+///     (k₀, k₁) = Philox(key, counter: (j, lo e, hi e, 0)), two words each, the lower first
+///     (k₂, k₃) = Philox(key, counter: (j, lo e, hi e, 1))
+///     and a four-round Feistel network with cycle walking: ``KeyedPermutation``
+///
+/// **Position n**, with N sequences an epoch, U whole units of S sequences, pools of P units:
 ///
 ///     e = n div N,  r = n mod N           the epoch, and the place in it
 ///     j = r div (P·S),  i = r mod (P·S)   the pool, and the place in it
@@ -13,7 +28,10 @@ internal import Corpora
 ///     unit     = permutation(units, epoch e, block 0, U)[u], or the short unit when u = U
 ///     sequence = s mod S
 ///
-/// Keys and counters stand in ``Corpora/StreamKey`` and ``KeyedPermutation``.
+/// **The multinomial draw** number R of a run, where that rule is chosen:
+///
+///     x = words 0, 1 of Philox(key(draw, ""), counter: (lo R, hi R, 0, 0)), word 0 low
+///     the domain is the lowest d with q₀ + … + q_d > x div 2^16, q the effective mixture
 package struct DomainOrder: Sendable {
   /// How the domain is cut.
   package let layout: DomainLayout
