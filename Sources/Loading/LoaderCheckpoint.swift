@@ -104,8 +104,9 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
   public var step: Int
   /// The rows of all batches so far.
   public var rowTotal: Int
-  /// The draws so far: rows, or micro-batches where rows are grouped. Those that every domain is
-  /// given are not drawn.
+  /// The draws so far: rows, or micro-batches where rows are grouped.
+  ///
+  /// The micro-batches that every domain is given are not drawn.
   public var drawCount: Int
   /// How many sequences each domain has given, `[domain]`.
   public var positions: [Int]

@@ -131,6 +131,14 @@ import Testing
     #expect(folder.exists("out/corpus.json") && !folder.exists("out.lock"))
   }
 
+  /// A packer that is killed while it writes its lock file leaves a part of the text, or nothing.
+  @Test(.timeLimit(.minutes(1)), arguments: ["", "headr", "headrace pack\n"])
+  func removesTheLockFileOfAKilledPacker(text: String) throws {
+    try folder.write(text, to: "out.lock")
+    try pack()
+    #expect(folder.exists("out/corpus.json") && !folder.exists("out.lock"))
+  }
+
   @Test(.timeLimit(.minutes(1)))
   func leavesALockFileOfSomeoneElseAlone() throws {
     try folder.write("mine", to: "out.lock")

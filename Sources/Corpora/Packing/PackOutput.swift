@@ -160,11 +160,14 @@ package final class PackOutput {
     return true
   }
 
-  /// Whether a killed packer left the lock file; an empty one may be another program's, and stays.
+  /// Whether a killed packer left the lock file.
+  ///
+  /// It holds our text, or what of it was written when
+  /// the packer died, which may be nothing. A file with other content is another program's.
   private static func isMarked(_ descriptor: Int32) -> Bool {
     var text = [UInt8](repeating: 0, count: lockText.count + 1)
     let count = read(descriptor, &text, text.count)
-    return count == lockText.count && Array(text.prefix(count)) == lockText
+    return count >= 0 && lockText.starts(with: text.prefix(count))
   }
 }
 
