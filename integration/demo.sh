@@ -50,7 +50,9 @@ start=$SECONDS
 
 corpus=corpora/demo
 text=corpora/demo-text
+# Another number of steps is another run.
 run=runs/demo
+[ "$steps" = 1000 ] || run=runs/demo-$steps
 
 if [ -f "$corpus/corpus.json" ]; then
   headline "The corpus $corpus is there already"

@@ -49,8 +49,9 @@ struct ChartScale: Equatable {
   }
 
   private static func decades(of range: ClosedRange<Double>) -> [Double] {
-    let first = Int(log10(range.lowerBound).rounded(.down))
-    let last = Int(log10(range.upperBound).rounded(.up))
+    // A range that ends at infinity, as a damaged record can make it, has no decades.
+    let first = Int(exactly: log10(range.lowerBound).rounded(.down)) ?? 0
+    let last = Int(exactly: log10(range.upperBound).rounded(.up)) ?? first
     return (first...max(first, min(last, first + 40))).map { pow(10, Double($0)) }
   }
 

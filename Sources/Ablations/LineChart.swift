@@ -178,14 +178,16 @@ enum Markup {
   /// The text with the characters that mean something in HTML replaced.
   static func escaped(_ text: String) -> String {
     var result = ""
-    for character in text {
-      switch character {
+    // Scalar by scalar: with a combining mark behind it, a quote is another character.
+    for scalar in text.unicodeScalars {
+      switch scalar {
       case "&": result += "&amp;"
       case "<": result += "&lt;"
       case ">": result += "&gt;"
       case "\"": result += "&quot;"
       case "'": result += "&#39;"
-      default: result.append(character)
+      case "\u{0}"..<"\u{20}": result += " "
+      default: result.unicodeScalars.append(scalar)
       }
     }
     return result

@@ -135,7 +135,8 @@ extension RunReport {
       (
         "Time",
         "\(ReportNumber.duration(record.timeInSeconds)), "
-          + "\(ReportNumber.grouped(Int(rate))) tokens per second, evaluation included"
+          + ReportNumber.grouped(Int(exactly: rate.rounded()) ?? 0)
+          + " tokens per second, evaluation included"
       ),
       ("Seed", "\(configuration.seed)"),
       ("Made by", "headrace \(record.toolVersion), \(record.instructionSet) instructions"),

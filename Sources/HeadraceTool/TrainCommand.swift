@@ -147,7 +147,7 @@ struct TrainCommand: ParsableCommand {
   /// Lets the first signal stop the run at the next step; the second ends the process at once.
   private static func listenToSignals() {
     stopSignal.store(0, ordering: .relaxed)
-    for number in [SIGINT, SIGTERM] {
+    for number in [SIGINT, SIGTERM, SIGHUP] {
       signal(number) { number in
         stopSignal.store(number, ordering: .relaxed)
         signal(number, SIG_DFL)
@@ -155,5 +155,7 @@ struct TrainCommand: ParsableCommand {
     }
     // A file size limit is then an error with a path, not the end of the process.
     signal(SIGXFSZ, SIG_IGN)
+    // A reader of the progress that goes away must not end the training.
+    signal(SIGPIPE, SIG_IGN)
   }
 }

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Corpora
+internal import Foundation
 internal import Loading
 internal import Mixing
 internal import Training
@@ -72,6 +73,19 @@ struct TrainingArguments: ParsableArguments {
     }
   }
 
+  /// The options of a policy, with the weights in place of the file that they come from: the file
+  /// may change or go, the run folder is complete by itself.
+  private static func resolvedOptions(of recipe: PolicyRecipe, corpus: Corpus) throws
+    -> [String: String]
+  {
+    guard recipe.options["file"] != nil else { return recipe.options }
+    let context = PolicyContext(
+      domainNames: corpus.domainNames, sequenceCounts: corpus.domains.map { _ in 1 })
+    let weights = try recipe.makePolicy(in: context).mixture.weights
+    let pairs = zip(corpus.domainNames, weights).map { "\($0)=\($1)" }
+    return ["mixture": "weights", "weights": pairs.joined(separator: ",")]
+  }
+
   /// Returns the fully resolved configuration of a run on the corpus at `corpusPath`.
   func configuration(corpusPath: String, loader: LoaderArguments) throws -> RunConfiguration {
     let corpus = try Corpus(at: corpusPath)
@@ -81,7 +95,8 @@ struct TrainingArguments: ParsableArguments {
     let perStep = batchTokens.overflow ? Int.max : batchTokens.partialValue
     let stepCount = steps ?? tokens.map { ($0 - 1) / perStep + 1 } ?? 1000
     var configuration = RunConfiguration(
-      corpusPath: corpusPath, policy: recipe.name, policyOptions: recipe.options,
+      corpusPath: URL(fileURLWithPath: corpusPath).standardizedFileURL.path, policy: recipe.name,
+      policyOptions: try Self.resolvedOptions(of: recipe, corpus: corpus),
       rows: loader.rows,
       model: LanguageModelConfiguration(
         vocabularySize: corpus.tokenizer.vocabularySize, sequenceLength: loader.sequenceLength,

@@ -16,6 +16,8 @@ public enum RunError: Error {
   case vocabularyTooSmall(model: Int, corpus: Int)
   /// A run stands in the folder already, and was not asked to go on.
   case folderHasRun(path: String)
+  /// Another process trains in the folder.
+  case folderInUse(path: String)
   /// The folder holds something, but no run.
   case folderIsNoRun(path: String, entry: String)
   /// The run was begun with another configuration.
@@ -42,6 +44,8 @@ extension RunError: CustomStringConvertible {
     case .loading(let error): return error.description
     case .mixing(let error): return error.description
     case .training(let error): return error.description
+    case .folderInUse(let path):
+      return "another process trains in \(path). Wait for it, or stop it."
     case .vocabularyTooSmall(let model, let corpus):
       return "the model knows \(model) tokens, the corpus has \(corpus). Give the model at least "
         + "the corpus's vocabulary."

@@ -110,6 +110,16 @@ public struct RunFolder: Sendable, Equatable {
     }.sorted(by: >)
   }
 
+  /// Deletes the checkpoints after `step`: they were damaged, and what follows replaces them.
+  func removeCheckpoints(after step: Int) throws(RunError) {
+    for damaged in try checkpointSteps() where damaged > step {
+      let path = checkpointPath(step: damaged)
+      guard unlink(path) == 0 else {
+        throw .corpus(.cannotWrite(path: path, byteOffset: 0, code: errno))
+      }
+    }
+  }
+
   /// Deletes all but the newest checkpoints, and what an interrupted write left.
   func prune(keepCount: Int) throws(RunError) {
     var paths = try checkpointSteps().dropFirst(keepCount).map { checkpointPath(step: $0) }

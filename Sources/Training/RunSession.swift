@@ -57,6 +57,7 @@ struct RunSession<Learner: Trainer> {
       ledgerPath: folder.ledgerPath, checkpoint: saved?.loader, notices: notices,
       observer: observer)
     if let saved {
+      try folder.removeCheckpoints(after: saved.state.step)
       state = saved.state
       lastCheckpointPath = saved.path
       do { try self.trainer.restore(saved.trainer) } catch {
@@ -112,6 +113,7 @@ struct RunSession<Learner: Trainer> {
         end = .domainsExhausted
         // An evaluation after the last step belongs to every run.
         if state.step % configuration.evaluation.stepInterval != 0 { try evaluate() }
+        if state.step > 0 { _ = try saveUnlessSaved() }
         break
       }
       try makeStep(batch)
@@ -119,8 +121,9 @@ struct RunSession<Learner: Trainer> {
       if isLast || state.step % configuration.evaluation.stepInterval == 0 { try evaluate() }
       if isLast || state.step % configuration.checkpoints.stepInterval == 0 { try save() }
     }
+    let record = try writeRecord(end)
     loader.close()
-    return .finished(try writeRecord(end))
+    return .finished(record)
   }
 
   private func nextBatch() throws(RunError) -> Batch? {
@@ -137,12 +140,21 @@ struct RunSession<Learner: Trainer> {
     do { report = try trainer.step(batch) } catch {
       throw .stepFailed(step: batch.step, checkpoint: lastCheckpointPath, underlying: error)
     }
+    guard report.loss.isFinite, report.gradientNorm.isFinite, report.learningRate.isFinite,
+      report.lossByDomain.count == corpus.domains.count,
+      report.tokenCountByDomain.count == corpus.domains.count
+    else {
+      throw .stepFailed(
+        step: batch.step, checkpoint: lastCheckpointPath,
+        underlying: TrainingError.lossNotFinite(step: batch.step, loss: report.loss))
+    }
     try observe(report.feedback)
     state.step = batch.step
     state.tokenTotal += report.tokenCountByDomain.reduce(0, +)
     let domains = corpus.domains.indices
     let line = StepMetrics(
-      step: report.step, loss: report.loss, losses: report.lossByDomain,
+      step: report.step, loss: report.loss,
+      losses: report.lossByDomain.map { $0.flatMap { $0.isFinite ? $0 : nil } },
       learningRate: report.learningRate, gradientNorm: report.gradientNorm,
       tokenCounts: report.tokenCountByDomain, tokenTotal: state.tokenTotal,
       realizedShares: domains.map {

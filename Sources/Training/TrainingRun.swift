@@ -108,6 +108,8 @@ public struct TrainingRun: Sendable {
     makeTrainer: () throws(RunError) -> Learner
   ) throws(RunError) -> Outcome {
     do throws(TrainingError) { try configuration.validate() } catch { throw .training(error) }
+    var lock = folder.exists ? try RunLock(folder: folder.path) : nil
+    defer { withExtendedLifetime(lock) {} }
     let isBegun = folder.hasRun
     if isBegun && !resuming { throw .folderHasRun(path: folder.path) }
     if !isBegun { try checkIsFree(resuming: resuming) }
@@ -133,6 +135,7 @@ public struct TrainingRun: Sendable {
         corpus, recipe: recipe, configuration: configuration, ledgerPath: nil, checkpoint: nil,
         notices: LoaderNotices(), observer: observer)
       try folder.create()
+      if lock == nil { lock = try RunLock(folder: folder.path) }
       try resolved.write(to: folder)
     }
     var session = try RunSession(
@@ -146,6 +149,10 @@ public struct TrainingRun: Sendable {
     if try folder.isEmpty() { return }
     if let entry = try folder.foreignEntry() {
       throw .folderIsNoRun(path: folder.path, entry: entry)
+    }
+    guard try folder.checkpointSteps().isEmpty, !folder.hasRecord else {
+      throw .fileDamaged(
+        path: folder.configurationPath, reason: "it is missing, although the run has checkpoints")
     }
     // What is left is the beginning of a run that was killed before it had a configuration.
     if !resuming { throw .folderHasRun(path: folder.path) }
