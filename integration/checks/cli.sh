@@ -164,6 +164,19 @@ check_usage() {
   fi
 }
 
+# A disk that is full: the error names the file and the byte, no corpus stands there, and the same command goes on.
+check_full_disk() {
+  local code=0
+  # A file of at most 64 KiB is the nearest thing to a full disk that needs no privileges.
+  (ulimit -f 64 && exec "$HEADRACE" pack -o small --domain lines=lines.jsonl >out 2>err </dev/null) || code=$?
+  [ "$code" -eq 1 ] || fail "a full disk gave packing the exit code $code: $(cat err)"
+  says "cannot write small.partial/" err
+  says "at byte" err
+  [ ! -e small ] || fail "a corpus stands where packing failed"
+  run 0 pack -o small --domain lines=lines.jsonl
+  run 0 verify small
+}
+
 # On a terminal there is a progress bar, which ends in a line of its own or is taken away.
 check_terminal() {
   command -v script >/dev/null || return 0
@@ -176,6 +189,7 @@ check_pack_and_inspect
 check_verify
 check_explain
 check_usage
+check_full_disk
 check_terminal
 [ "$recorded" = no ] || fail "recorded the outputs in integration/cli; look at them and commit them"
 echo "the command prints and exits as it should"
