@@ -37,20 +37,6 @@ HEADRACE_DEFINE_COPY(headrace_copy_u16_i64, int64_t, uint16_t)
 HEADRACE_DEFINE_COPY(headrace_copy_u32_u32, uint32_t, uint32_t)
 HEADRACE_DEFINE_COPY(headrace_copy_u32_i64, int64_t, uint32_t)
 
-HEADRACE_CLONES
-uint32_t headrace_maximum_u16(const uint16_t *tokens, size_t count) {
-  uint16_t maximum = 0;
-  for (size_t i = 0; i < count; i++) maximum = tokens[i] > maximum ? tokens[i] : maximum;
-  return maximum;
-}
-
-HEADRACE_CLONES
-uint32_t headrace_maximum_u32(const uint32_t *tokens, size_t count) {
-  uint32_t maximum = 0;
-  for (size_t i = 0; i < count; i++) maximum = tokens[i] > maximum ? tokens[i] : maximum;
-  return maximum;
-}
-
 /* The constants of the xxHash specification, version 0.1.1, section "XXH64 algorithm description". */
 static const uint64_t PRIME_1 = 0x9E3779B185EBCA87ULL;
 static const uint64_t PRIME_2 = 0xC2B2AE3D27D4EB4FULL;

@@ -123,10 +123,15 @@ package struct ShardIndex: Sendable, Equatable {
 }
 
 /// Appends little-endian numbers.
-struct ByteWriter {
-  var bytes: [UInt8] = []
+package struct ByteWriter {
+  /// What was appended so far.
+  package var bytes: [UInt8] = []
 
-  mutating func append<Number: FixedWidthInteger>(_ number: Number) {
+  /// Creates a writer that holds nothing.
+  package init() {}
+
+  /// Appends the bytes of `number`, the lowest first.
+  package mutating func append<Number: FixedWidthInteger>(_ number: Number) {
     withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) }
   }
 }

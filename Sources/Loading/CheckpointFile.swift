@@ -29,20 +29,20 @@ public enum CheckpointFile {
     throws(LoadingError)
   {
     precondition(sections.count <= sectionLimit, "\(sections.count) sections are too many")
-    var bytes: [UInt8] = []
-    append(magic, to: &bytes)
-    append(UInt32(version), to: &bytes)
-    append(UInt32(sections.count), to: &bytes)
+    var writer = ByteWriter()
+    writer.append(magic)
+    writer.append(UInt32(version))
+    writer.append(UInt32(sections.count))
     for section in sections {
       precondition(section.name.utf8.count <= nameByteLimit, "section name too long")
-      append(UInt32(section.name.utf8.count), to: &bytes)
-      bytes += section.name.utf8
-      append(UInt64(section.bytes.count), to: &bytes)
+      writer.append(UInt32(section.name.utf8.count))
+      writer.bytes += section.name.utf8
+      writer.append(UInt64(section.bytes.count))
     }
-    for section in sections { bytes += section.bytes }
-    append(XXHash.hash64(bytes), to: &bytes)
+    for section in sections { writer.bytes += section.bytes }
+    writer.append(XXHash.hash64(writer.bytes))
     do throws(CorpusError) {
-      try DurableFile.write(bytes, to: path)
+      try DurableFile.write(writer.bytes, to: path)
     } catch {
       throw .corpus(error)
     }
@@ -71,10 +71,6 @@ public enum CheckpointFile {
 
   private static func isCheckpoint(_ head: [UInt8]) -> Bool {
     head.starts(with: withUnsafeBytes(of: magic.littleEndian) { Array($0) })
-  }
-
-  private static func append<Number: FixedWidthInteger>(_ number: Number, to bytes: inout [UInt8]) {
-    withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) }
   }
 
   /// Reads the file front to back; every length is checked before it is used.

@@ -20,10 +20,6 @@ void headrace_copy_u16_i64(int64_t *destination, const uint16_t *source, size_t 
 void headrace_copy_u32_u32(uint32_t *destination, const uint32_t *source, size_t count, const uint32_t *upcoming);
 void headrace_copy_u32_i64(int64_t *destination, const uint32_t *source, size_t count, const uint32_t *upcoming);
 
-/* The largest of `count` tokens; 0 when `count` is 0. */
-uint32_t headrace_maximum_u16(const uint16_t *tokens, size_t count);
-uint32_t headrace_maximum_u32(const uint32_t *tokens, size_t count);
-
 /* XXH64 of `byte_count` bytes, as the xxHash specification defines it. */
 uint64_t headrace_xxh64(const void *bytes, size_t byte_count, uint64_t seed);
 
