@@ -19,6 +19,7 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
   ],
   targets: [
@@ -28,7 +29,10 @@ let package = Package(
     .target(
       name: "CKernels",
       cSettings: [.treatAllWarnings(as: .error), .enableWarning("all"), .enableWarning("extra")]),
-    .target(name: "Corpora", dependencies: ["CZstd", "CKernels"], swiftSettings: strict),
+    .target(
+      name: "Corpora",
+      dependencies: ["CZstd", "CKernels", .product(name: "Crypto", package: "swift-crypto")],
+      swiftSettings: strict),
     .target(name: "Kernels", dependencies: ["CKernels"], swiftSettings: strict),
     .target(name: "Mixing", swiftSettings: strict),
     .target(

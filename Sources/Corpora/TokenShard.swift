@@ -1,0 +1,30 @@
+/// An open shard whose tokens are read from any place, by any thread.
+package protocol TokenShard: Sendable {
+  /// Which shard this is, for errors.
+  var place: ShardPlace { get }
+
+  /// Reads the whole shard and compares it with the hashes that its index records; does nothing
+  /// where none is recorded.
+  ///
+  /// Called once before the first token is handed out.
+  func verify() throws(CorpusError)
+
+  /// Writes tokens `range` of the shard into `memory`, as little-endian tokens of `width`.
+  ///
+  /// - Precondition: `range` lies within the shard's tokens, and `memory` has exactly room for
+  ///   them.
+  func read(_ range: Range<Int>, into memory: UnsafeMutableRawBufferPointer, width: TokenWidth)
+    throws(CorpusError)
+}
+
+/// The tokens of one shard in order, from its beginning; used by one thread at a time.
+package protocol TokenStream: AnyObject {
+  /// Which shard this is, for errors.
+  var place: ShardPlace { get }
+
+  /// Writes the next tokens into `memory`, as little-endian tokens of `width`.
+  ///
+  /// - Returns: How many tokens were written: as many as fit, fewer only at the shard's end.
+  func read(into memory: UnsafeMutableRawBufferPointer, width: TokenWidth) throws(CorpusError)
+    -> Int
+}
