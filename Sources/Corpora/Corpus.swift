@@ -5,8 +5,26 @@ public struct Domain: Sendable, Equatable {
   /// What identifies the domain's data: 16 hexadecimal digits, computed from what was recorded at
   /// packing.
   public let fingerprint: String
+  /// How the domain's tokens lie on disk.
+  public let format: DomainFormat
   /// The shards of each split, in order.
+  ///
+  /// Of text that is tokenized while it is read nobody knows the tokens and documents: they count
+  /// as 0.
   public let shards: [Split: [ShardDescription]]
+  /// What else is known of the shards, `[split][shard]`; empty where the description says all.
+  package let sources: [Split: [ShardSource]]
+
+  package init(
+    name: String, fingerprint: String, format: DomainFormat = .native,
+    shards: [Split: [ShardDescription]], sources: [Split: [ShardSource]] = [:]
+  ) {
+    self.name = name
+    self.fingerprint = fingerprint
+    self.format = format
+    self.shards = shards
+    self.sources = sources
+  }
 
   /// The number of tokens in a split, end-of-text included.
   public func tokenCount(of split: Split) -> Int {
@@ -24,12 +42,33 @@ public struct Domain: Sendable, Equatable {
   }
 }
 
-/// All domains of a run: a folder with `corpus.json` and the shards that it names.
+/// All domains of a run: a folder with `corpus.json` and the shards that it names, or a spec that
+/// names files of other formats.
 ///
-/// Opening a corpus reads the manifest and no shard, however large the corpus is. Shards are opened
-/// when they are first needed and compared then with what the manifest records.
+/// Opening a folder reads the manifest and no shard, however large the corpus is; opening a spec
+/// reads the indexes of the formats, and beginnings of shards where an index does not say how many
+/// tokens they hold. Shards are opened when they are first needed and compared then with what is
+/// recorded of them.
+///
+/// A spec is a JSON file:
+///
+///     {
+///       "format": "headrace-spec", "version": 1, "name": "mixed",
+///       "tokenizer": {"name": "gpt2", "vocabulary_size": 50257, "end_of_text": 50256},
+///       "domains": [
+///         {"name": "web", "format": "native", "train": ["web/train-*.tokens.zst"]},
+///         {"name": "code", "format": "mds", "train": ["code"], "held_out": ["code-held-out"],
+///          "column": "tokens", "token_type": "uint16", "samples": "joined"},
+///         {"name": "books", "format": "megatron", "train": ["books_text_document"]},
+///         {"name": "news", "format": "jsonl", "train": ["news/*.jsonl.zst"], "field": "text"}
+///       ]
+///     }
+///
+/// Paths are patterns, with `*`, `?` and `[…]`, and begin at the spec's folder unless they are
+/// absolute; they name native shards, MDS folders, prefixes of Megatron's `.bin` and `.idx`, or
+/// files of JSON lines. What a pattern matches is read in the order of its bytes.
 public struct Corpus: Sendable {
-  /// The folder that was opened.
+  /// The folder that was opened, or the one in which the spec lies.
   public let folder: String
   /// The corpus's name.
   public let name: String
@@ -39,21 +78,50 @@ public struct Corpus: Sendable {
   public let tokenWidth: TokenWidth
   /// The domains, in the manifest's order; a domain index is a place in this list.
   public let domains: [Domain]
+  /// What tokenizes the domains that are text.
+  package let textTokenizer: (any Tokenizer)?
 
-  /// Opens the corpus in `folder`, or the one whose manifest is the file at that path.
+  /// Opens the corpus in a folder, or the one whose manifest or spec is the file at that path.
   ///
-  /// - Throws: ``CorpusError`` if the manifest is missing, damaged, of another version, or hostile.
-  public init(at folder: String) throws(CorpusError) {
-    let isManifest = folder.split(separator: "/").last.map(String.init) == CorpusManifest.fileName
-    let path = isManifest ? folder : folder + "/" + CorpusManifest.fileName
-    let manifest = try CorpusManifest.read(from: path)
-    self.folder = isManifest ? DurableFile.parent(of: path) : folder
+  /// - Parameters:
+  ///   - path: The folder, its `corpus.json`, or a spec, which is any other file that ends in
+  ///     `.json`.
+  ///   - tokenizer: What tokenizes the text of a spec's `jsonl` domains; nil for the tokenizer
+  ///     that this program knows by the name in the spec.
+  /// - Throws: ``CorpusError`` if the manifest or spec is missing, damaged, of another version, or
+  ///   hostile.
+  public init(at path: String, tokenizer: (any Tokenizer)? = nil) throws(CorpusError) {
+    let fileName = path.split(separator: "/").last.map(String.init) ?? ""
+    if fileName.hasSuffix(".json"), fileName != CorpusManifest.fileName {
+      try self.init(specAt: path, tokenizer: tokenizer)
+      return
+    }
+    try self.init(manifestAt: path, isFile: fileName == CorpusManifest.fileName)
+  }
+
+  private init(manifestAt path: String, isFile: Bool) throws(CorpusError) {
+    let manifestPath = isFile ? path : path + "/" + CorpusManifest.fileName
+    let manifest = try CorpusManifest.read(from: manifestPath)
+    folder = isFile ? DurableFile.parent(of: path) : path
     name = manifest.name
     tokenizer = manifest.tokenizer
     tokenWidth = manifest.tokenWidth
     domains = manifest.domains.map {
       Domain(name: $0.name, fingerprint: $0.fingerprint, shards: $0.splits)
     }
+    textTokenizer = nil
+  }
+
+  private init(specAt path: String, tokenizer: (any Tokenizer)?) throws(CorpusError) {
+    let bytes = try FileReader.contents(of: path, limit: CorpusManifest.byteLimit)
+    let resolved = try SpecResolver(
+      spec: try CorpusSpec(json: bytes, path: path), path: path, tokenizer: tokenizer)
+    folder = resolved.folder
+    name = resolved.spec.name
+    self.tokenizer = resolved.spec.tokenizer
+    tokenWidth = resolved.tokenWidth
+    textTokenizer = resolved.tokenizer
+    domains = try resolved.domains()
   }
 
   /// The domains' names, in order.
@@ -71,14 +139,79 @@ public struct Corpus: Sendable {
     return index
   }
 
-  /// Opens a shard.
+  /// Returns where a shard lies.
+  package func path(of shard: ShardDescription) -> String {
+    shard.path.hasPrefix("/") ? shard.path : folder + "/" + shard.path
+  }
+}
+
+/// What a format knows of one shard beside its description.
+package enum ShardSource: Sendable {
+  /// A native shard, whose description says all.
+  case native
+  /// A file of JSON lines.
+  case text
+}
+
+extension Domain {
+  /// Whether the shards can only be read from their beginning on.
+  package var isStreamed: Bool {
+    switch format {
+    case .native, .megatron: false
+    case .mds: false
+    case .jsonLines: true
+    }
+  }
+
+  /// Whether nobody knows how many tokens the domain has.
+  package var isOpenEnded: Bool {
+    if case .jsonLines = format { true } else { false }
+  }
+
+  /// Whether each sample is a sequence of its own.
+  package var samplesAreSequences: Bool {
+    if case .mds(let column) = format { column.samples == .sequences } else { false }
+  }
+}
+
+extension Corpus {
+  /// Opens a native shard.
   package func openShard(_ shardIndex: Int, of split: Split, domainIndex: Int) throws(CorpusError)
     -> ShardReader
   {
     let domain = domains[domainIndex]
     let description = domain.shards[split, default: []][shardIndex]
     return try ShardReader(
-      path: folder + "/" + description.path, domain: domain.name, description: description,
+      path: path(of: description), domain: domain.name, description: description,
       tokenWidth: tokenWidth)
+  }
+
+  /// Opens a shard of another format that is read from any place.
+  package func openTokenShard(_ shardIndex: Int, of split: Split, domainIndex: Int)
+    throws(CorpusError) -> any TokenShard
+  {
+    preconditionFailure("domain \(domains[domainIndex].name) has no shards that are read by ranges")
+  }
+
+  /// Opens a shard that is read from its beginning on.
+  package func openTokenStream(_ shardIndex: Int, of split: Split, domainIndex: Int)
+    throws(CorpusError) -> any TokenStream
+  {
+    try openText(shardIndex, of: split, domainIndex: domainIndex, from: TextCursor())
+  }
+
+  /// Opens a file of text at a cursor.
+  ///
+  /// - Precondition: The domain is text.
+  package func openText(
+    _ shardIndex: Int, of split: Split, domainIndex: Int, from cursor: TextCursor
+  ) throws(CorpusError) -> TextTokenStream {
+    let domain = domains[domainIndex]
+    guard case .jsonLines(let field) = domain.format, let textTokenizer else {
+      preconditionFailure("domain \(domain.name) is not text")
+    }
+    return try TextTokenStream(
+      path: path(of: domain.shards[split, default: []][shardIndex]), domain: domain.name,
+      field: field, tokenizer: textTokenizer, from: cursor)
   }
 }

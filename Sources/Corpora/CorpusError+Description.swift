@@ -40,8 +40,11 @@ extension CorpusError: CustomStringConvertible {
       "\(path): zstd frame \(frame) is damaged near byte \(byteOffset) of the file: \(fault). "
         + "Copy or make the file again."
     case .packing(let fault): fault.description
+    case .tooLittleText(let domain, let sequenceLength):
+      "no file of domain \(domain) has \(sequenceLength + 1) tokens, which one sequence takes. Take a "
+        + "shorter sequence length, or pack the domain, which joins small files."
     case .unsupportedFormat, .manifestValue, .manifestName, .unsafePath,
-      .fingerprintDiffers, .unknownDomain:
+      .fingerprintDiffers, .unknownDomain, .spec:
       manifestText
     case .shardDiffers, .shardChecksum, .frameUnreadable, .indexDamaged,
       .frameDamaged:
@@ -66,6 +69,8 @@ extension CorpusError: CustomStringConvertible {
     case .fingerprintDiffers(let path, let domain, let recorded, let computed):
       "\(path): domain \(domain) records the fingerprint \(recorded), but its shards have "
         + "\(computed): the manifest was changed by hand or is damaged. Pack the domain again."
+    case .spec(let path, let domain, let fault):
+      "\(path), domain \(domain): \(fault)."
     case .unknownDomain(let name, let known):
       "the corpus has no domain \"\(name)\"; it has \(known.joined(separator: ", "))."
     default: ""

@@ -27,6 +27,8 @@ public enum CorpusError: Error {
   case fingerprintDiffers(path: String, domain: String, recorded: String, computed: String)
   /// The corpus has no domain of that name.
   case unknownDomain(name: String, known: [String])
+  /// A corpus spec asks for what cannot be.
+  case spec(path: String, domain: String, SpecFault)
   /// A shard is not the one that the manifest records.
   case shardDiffers(ShardPlace, field: String, recorded: UInt64, found: UInt64)
   /// A shard's index is whole, but not the one that the manifest records.
@@ -37,6 +39,8 @@ public enum CorpusError: Error {
   case frameDamaged(ShardPlace, frame: Int, byteOffset: Int, FrameFault)
   /// A frame could not be read; the error beneath says why.
   indirect case frameUnreadable(ShardPlace, frame: Int, underlying: CorpusError)
+  /// The text of a domain holds no whole sequence of T + 1 tokens.
+  case tooLittleText(domain: String, sequenceLength: Int)
   /// libzstd refused to make a context or to compress; `code` is its error code.
   case compressionFailed(code: Int)
   /// A document's text is not what it must be.

@@ -135,15 +135,6 @@ package struct CorpusManifest: Sendable, Equatable, Codable {
   static let version = 1
   /// A larger manifest (some millions of shards) is taken for a mistake.
   static let byteLimit = 1 << 30
-  /// The most tokens that a shard may record.
-  static let tokenLimit = 1 << 42
-  /// The most tokens, and the most bytes, that a corpus may record: what is added up from them fits
-  /// an `Int`.
-  static let sumLimit = 1 << 60
-  /// The most domains that apportionment keeps credits for.
-  static let domainLimit = 1 << 12
-  /// Every token id is a number of type Int32, which batches may have.
-  static let vocabularyLimit = 1 << 31
 
   private enum CodingKeys: String, CodingKey {
     case format, version, name, tokenizer, domains
@@ -214,24 +205,18 @@ package struct CorpusManifest: Sendable, Equatable, Codable {
 extension CorpusManifest {
   /// Checks every name, path and number once, so that the rest of the program can trust them.
   private func check(path: String) throws(CorpusError) {
-    try expect(path, "vocabulary_size", tokenizer.vocabularySize, in: 1...Self.vocabularyLimit)
-    try expect(path, "end_of_text", tokenizer.endOfText, in: 0...(tokenizer.vocabularySize - 1))
-    try expect(
+    try ManifestLimits.check(tokenizer, domains: domains.map(\.name), path: path)
+    try ManifestLimits.expect(
       path, "token_width", tokenWidth.byteCount,
       in: TokenWidth.holding(vocabularySize: tokenizer.vocabularySize).byteCount...4)
-    try expect(path, "number of domains", domains.count, in: 1...Self.domainLimit)
-    var names: Set<String> = []
     var (tokenCount, byteCount) = (0, 0)
     for domain in domains {
-      guard CorpusManifest.isPlainName(domain.name), names.insert(domain.name).inserted else {
-        throw .manifestName(path: path, field: "domain name", name: domain.name)
-      }
       for shard in domain.splits.values.joined() {
         try check(shard, path: path)
         tokenCount += shard.tokenCount
         byteCount += shard.byteCount
-        try expect(path, "tokens in all shards", tokenCount, in: 1...Self.sumLimit)
-        try expect(path, "bytes in all shards", byteCount, in: 1...Self.sumLimit)
+        try ManifestLimits.checkSum(tokenCount, path: path)
+        try ManifestLimits.checkSum(byteCount, path: path)
       }
       let computed = DomainManifest.fingerprint(name: domain.name, splits: domain.splits)
       guard computed == domain.fingerprint else {
@@ -246,23 +231,14 @@ extension CorpusManifest {
     guard !shard.path.isEmpty, !shard.path.utf8.contains(0),
       parts.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." })
     else { throw .unsafePath(path: path, entry: shard.path) }
-    try expect(path, "token_count of \(shard.path)", shard.tokenCount, in: 1...Self.tokenLimit)
+    try ManifestLimits.check(shard, path: path)
+    try ManifestLimits.expect(
+      path, "token_count of \(shard.path)", shard.tokenCount, in: 1...ManifestLimits.tokenLimit)
     guard shard.tokenCount % tokensPerFrame != 0 else {
       throw .manifestValue(
         path: path, field: "last frame of \(shard.path)", value: 0,
         allowed: 1...(tokensPerFrame - 1)
       )
-    }
-    try expect(
-      path, "document_count of \(shard.path)", shard.documentCount, in: 0...shard.tokenCount)
-    try expect(path, "byte_count of \(shard.path)", shard.byteCount, in: 1...(1 << 46))
-  }
-
-  private func expect(_ path: String, _ field: String, _ value: Int, in allowed: ClosedRange<Int>)
-    throws(CorpusError)
-  {
-    guard allowed.contains(value) else {
-      throw .manifestValue(path: path, field: field, value: value, allowed: allowed)
     }
   }
 

@@ -125,6 +125,15 @@ package final class FrameDecoder {
 }
 
 extension TokenWidth {
+  /// Writes one token, little-endian.
+  package func store(_ token: UInt32, into bytes: UnsafeMutableRawBufferPointer) {
+    switch self {
+    case .uint16:
+      bytes.storeBytes(of: UInt16(truncatingIfNeeded: token).littleEndian, as: UInt16.self)
+    case .uint32: bytes.storeBytes(of: token.littleEndian, as: UInt32.self)
+    }
+  }
+
   /// Returns the token at `position` of little-endian tokens.
   package func token(at position: Int, of bytes: UnsafeRawBufferPointer) -> UInt32 {
     switch self {

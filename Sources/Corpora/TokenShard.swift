@@ -22,6 +22,12 @@ package protocol TokenStream: AnyObject {
   /// Which shard this is, for errors.
   var place: ShardPlace { get }
 
+  /// Reads the whole shard and compares it with the hashes that its index records; does nothing
+  /// where none is recorded.
+  ///
+  /// Called before the first token is read.
+  func verify() throws(CorpusError)
+
   /// Writes the next tokens into `memory`, as little-endian tokens of `width`.
   ///
   /// - Returns: How many tokens were written: as many as fit, fewer only at the shard's end.

@@ -108,7 +108,8 @@ private enum ExplainText {
       table.append([
         domain.name, NumberText.percent(domain.weight), NumberText.grouped(domain.rowCount),
         NumberText.percent(Double(domain.rowCount) / Double(rowTotal)),
-        NumberText.grouped(domain.tokenCount), NumberText.fixed(domain.epochs, digits: 3),
+        NumberText.grouped(domain.tokenCount),
+        domain.epochs.map { NumberText.fixed($0, digits: 3) } ?? "unknown",
         capReached,
       ])
     }
@@ -160,7 +161,7 @@ private struct ExplainRecord: Encodable {
     let weight: Double
     let rows: Int
     let tokens: Int
-    let epochs: Double
+    let epochs: Double?
     let sequenceCount: Int
     let rowLimit: Int?
     let exhaustedAtStep: Int?

@@ -159,6 +159,8 @@ final class BatchStorage: @unchecked Sendable {
   var lastObservedStep = 0
   var refusedFeedbackCount = 0
   var ledgerByteCount = 0
+  /// Where text is found again after the batch, by domain index; nil if no domain is text.
+  var marksAfter: [Int: TextMark]?
   /// The policy by which the batch was drawn.
   var moment: PolicyMoment
 
@@ -222,6 +224,6 @@ final class BatchStorage: @unchecked Sendable {
       identity: identity, step: step, rowTotal: rowTotalAfter, drawCount: drawCountAfter,
       positions: Array(positionsAfter), credits: Array(creditsAfter),
       lastObservedStep: lastObservedStep, observed: [], refusedFeedbackCount: refusedFeedbackCount,
-      ledgerByteCount: ledgerByteCount, policy: erased)
+      ledgerByteCount: ledgerByteCount, policy: erased, textMarks: marksAfter)
   }
 }

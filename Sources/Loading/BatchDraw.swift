@@ -55,7 +55,8 @@ final class BatchDraw {
     everyDomain = identity.grouping?.everyDomain ?? false
     rule = identity.draw
     key = StreamKey(seed: identity.seed, purpose: .draw, name: "")
-    sequenceCounts = identity.domains.map(\.sequenceCount)
+    // Text that nobody has counted is never exhausted either, and stands for the least there is.
+    sequenceCounts = identity.domains.map { max(1, $0.sequenceCount) }
     positionLimits = identity.domains.map { $0.positionLimit ?? .max }
     apportionment = Apportionment(domainCount: domainCount)
     positions = .allocate(capacity: domainCount)

@@ -1,4 +1,4 @@
-internal import Corpora
+package import Corpora
 
 /// How one domain's tokens are cut into units and sequences, independent of any key.
 ///
@@ -15,21 +15,52 @@ internal import Corpora
 ///     the short unit, read last in every epoch: what is left over of them
 ///
 /// A sequence is T + 1 tokens; the last one is the first of the next sequence.
+///
+/// 1. In a format that has no frames they are imagined: 2^18 tokens each, and a last one that holds
+///   what is left, at least one token. So equal shards are cut alike in every format that is read
+///   from any place.
+/// 2. Where samples are sequences, neighbors share no token, and a frame is the S samples of a
+///   unit.
+/// 3. Shards that are read as streams have no units of their own: their sequences are laid end to
+///   end, in the order that the epoch gives to the shards, and units are S of them in a row.
+/// 4. Of text nobody knows how much there is: the layout holds no counts.
 package struct DomainLayout: Sendable, Equatable {
+  /// How the shards are read.
+  package enum Access: Sendable, Equatable {
+    /// From any place.
+    case units
+    /// From the beginning on; how much there is is known.
+    case stream
+    /// From the beginning on; how much there is is found out by reading.
+    case openEnded
+  }
+
+  /// How the shards are read.
+  package let access: Access
   /// T, the targets of a sequence.
   package let sequenceLength: Int
+  /// The tokens from the beginning of a sequence to that of the next in its shard: T, or T + 1
+  /// where samples are sequences.
+  package let sequenceStride: Int
   /// m, the frames that a unit spans.
   package let framesPerUnit: Int
   /// S, the sequences in a whole unit.
   package let sequencesPerUnit: Int
   /// U, the units that are read in permuted order.
   package let wholeUnitCount: Int
-  /// N, the sequences of one epoch.
+  /// N, the sequences of one epoch; 0 if nobody knows.
   package let sequenceCount: Int
   /// The tokens of one epoch that belong to no sequence.
   package let unusedTokenCount: Int
+  /// The number of shards.
+  package let shardCount: Int
+  /// The tokens that a unit takes in memory at most: its frames and the token after them, or its
+  /// tail sequences, each with a last token of its own.
+  ///
+  /// It follows from T alone.
+  package let unitTokenCapacity: Int
 
-  /// The number of tokens in a full frame; a parameter only so that small examples can be checked.
+  /// The number of tokens in a full frame.
   private let frameTokenCount: Int
   /// Full units in the shards before each shard, and in all.
   private let unitsBeforeShard: [Int]
@@ -40,44 +71,87 @@ package struct DomainLayout: Sendable, Equatable {
 
   /// Cuts a domain.
   ///
-  /// - Precondition: `sequenceLength` is positive and every shard ends with a short frame that is
-  ///   not empty.
+  /// - Parameters:
+  ///   - shardTokenCounts: The tokens of each shard.
+  ///   - sequenceLength: T.
+  ///   - frameTokenCount: The tokens of a full frame; a parameter only so that small examples can
+  ///     be checked.
+  ///   - samplesAreSequences: Whether each T + 1 tokens of a shard are a sequence of their own.
+  ///   - access: How the shards are read; of what is open-ended, the counts are not looked at.
+  /// - Precondition: `sequenceLength` is positive.
   package init(
-    shardTokenCounts: [Int], sequenceLength: Int, frameTokenCount: Int = tokensPerFrame
+    shardTokenCounts: [Int], sequenceLength: Int, frameTokenCount: Int = tokensPerFrame,
+    samplesAreSequences: Bool = false, access: Access = .units
   ) {
     precondition(sequenceLength >= 1, "a sequence has at least 1 target, not \(sequenceLength)")
+    self.access = access
     self.sequenceLength = sequenceLength
-    self.frameTokenCount = frameTokenCount
-    framesPerUnit = (sequenceLength + frameTokenCount - 1) / frameTokenCount
+    sequenceStride = samplesAreSequences ? sequenceLength + 1 : sequenceLength
     sequencesPerUnit = max(1, frameTokenCount / sequenceLength)
-    fullFrameCounts = shardTokenCounts.map { $0 / frameTokenCount }
-    var units = [0]
-    var tails = [0]
-    for tokenCount in shardTokenCounts {
-      units.append(units[units.count - 1] + tokenCount / frameTokenCount / framesPerUnit)
-      let tail = framesPerUnit == 1 ? (tokenCount % frameTokenCount - 1) / sequenceLength : 0
-      tails.append(tails[tails.count - 1] + tail)
+    shardCount = shardTokenCounts.count
+    let spannedFrames = (sequenceLength + frameTokenCount - 1) / frameTokenCount
+    framesPerUnit = samplesAreSequences ? 1 : spannedFrames
+    unitTokenCapacity = max(
+      spannedFrames * frameTokenCount + 1, sequencesPerUnit * (sequenceLength + 1))
+    let frame = samplesAreSequences ? sequencesPerUnit * (sequenceLength + 1) : frameTokenCount
+    self.frameTokenCount = frame
+    let (framesPerUnit, stride) = (framesPerUnit, sequenceStride)
+    let shards = shardTokenCounts.map {
+      ShardCut(
+        tokenCount: access == .openEnded ? 0 : $0, frameTokenCount: frame,
+        framesPerUnit: framesPerUnit, sequenceStride: stride, isSample: samplesAreSequences,
+        isStreamed: access != .units)
     }
-    unitsBeforeShard = units
-    tailsBeforeShard = tails
-    let tailCount = tails[tails.count - 1]
-    wholeUnitCount = units[units.count - 1] + tailCount / sequencesPerUnit
-    sequenceCount = units[units.count - 1] * sequencesPerUnit + tailCount
-    unusedTokenCount = shardTokenCounts.reduce(0, +) - sequenceCount * sequenceLength
+    fullFrameCounts = shards.map(\.fullFrameCount)
+    unitsBeforeShard = shards.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.unitCount) }
+    tailsBeforeShard = shards.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.tailCount) }
+    let unitCount = unitsBeforeShard[shardCount]
+    let tailCount = tailsBeforeShard[shardCount]
+    wholeUnitCount = access == .units ? unitCount + tailCount / sequencesPerUnit : 0
+    sequenceCount = unitCount * sequencesPerUnit + tailCount
+    unusedTokenCount =
+      access == .openEnded
+      ? 0 : shardTokenCounts.reduce(0, +) - sequenceCount * sequenceStride
+  }
+
+  /// Cuts a split of a domain.
+  package init(of domain: Domain, split: Split, sequenceLength: Int) {
+    let access: Access =
+      domain.isOpenEnded ? .openEnded : domain.isStreamed ? .stream : .units
+    self.init(
+      shardTokenCounts: domain.shards[split, default: []].map(\.tokenCount),
+      sequenceLength: sequenceLength, samplesAreSequences: domain.samplesAreSequences,
+      access: access)
+  }
+
+  /// What one shard holds.
+  private struct ShardCut {
+    var fullFrameCount = 0
+    var unitCount = 0
+    let tailCount: Int
+
+    init(
+      tokenCount: Int, frameTokenCount: Int, framesPerUnit: Int, sequenceStride: Int,
+      isSample: Bool, isStreamed: Bool
+    ) {
+      // The token that is a last target only belongs to no stride.
+      let strideTokens = isSample ? tokenCount : max(0, tokenCount - 1)
+      if isStreamed {
+        tailCount = strideTokens / sequenceStride
+        return
+      }
+      fullFrameCount = strideTokens / frameTokenCount
+      unitCount = fullFrameCount / framesPerUnit
+      tailCount =
+        framesPerUnit == 1
+        ? (strideTokens - fullFrameCount * frameTokenCount) / sequenceStride : 0
+    }
   }
 
   /// The number of units, the short one included.
-  package var unitCount: Int {
-    wholeUnitCount + (sequenceCount > wholeUnitCount * sequencesPerUnit ? 1 : 0)
-  }
+  package var unitCount: Int { (sequenceCount + sequencesPerUnit - 1) / sequencesPerUnit }
 
-  /// The tokens that a unit takes in memory at most: its frames and the token after them, or its
-  /// tail sequences, each with a last token of its own.
-  package var unitTokenCapacity: Int {
-    max(framesPerUnit * frameTokenCount + 1, sequencesPerUnit * (sequenceLength + 1))
-  }
-
-  /// Consecutive sequences of one shard's short last frame.
+  /// Consecutive sequences of one shard's short last frame, or of a shard that is streamed.
   package struct TailSegment: Sendable, Equatable {
     /// The shard's index.
     package var shard: Int
@@ -90,6 +164,11 @@ package struct DomainLayout: Sendable, Equatable {
   /// The units that are full frames; the units from here on are tail units.
   package var frameUnitCount: Int { unitsBeforeShard[unitsBeforeShard.count - 1] }
 
+  /// The tokens from one row to the next in a unit's memory.
+  package func rowSpacing(ofUnit unitIndex: Int) -> Int {
+    unitIndex < frameUnitCount ? sequenceStride : sequenceLength + 1
+  }
+
   /// Returns the shard and the frames of a unit that is full frames.
   ///
   /// - Precondition: `unitIndex` is below ``frameUnitCount``.
@@ -99,9 +178,27 @@ package struct DomainLayout: Sendable, Equatable {
     return (shard, first..<first + framesPerUnit)
   }
 
+  /// Returns the tokens, counted in their shard, that a unit of full frames takes: its frames, and
+  /// the last target after them where sequences share it.
+  ///
+  /// - Precondition: `unitIndex` is below ``frameUnitCount``.
+  package func tokens(ofUnit unitIndex: Int) -> (shard: Int, tokens: Range<Int>) {
+    let (shard, frames) = frames(ofUnit: unitIndex)
+    let end = frames.upperBound * frameTokenCount + (sequenceStride == sequenceLength ? 1 : 0)
+    return (shard, frames.lowerBound * frameTokenCount..<end)
+  }
+
+  /// Returns the tokens, counted in their shard, of a segment's sequences.
+  package func tokens(of segment: TailSegment) -> Range<Int> {
+    let first = segment.frame * frameTokenCount + segment.sequences.lowerBound * sequenceStride
+    let spacing = (segment.sequences.count - 1) * sequenceStride
+    return first..<first + spacing + sequenceLength + 1
+  }
+
   /// Calls `body` with the segments of a tail unit, in the order of its sequences.
   ///
-  /// - Precondition: `unitIndex` is at least ``frameUnitCount``.
+  /// - Precondition: `unitIndex` is at least ``frameUnitCount``, and the shards are read from any
+  ///   place.
   package func forEachTailSegment<Failure: Error>(
     ofUnit unitIndex: Int, _ body: (TailSegment) throws(Failure) -> Void
   ) throws(Failure) {
@@ -118,6 +215,11 @@ package struct DomainLayout: Sendable, Equatable {
     }
   }
 
+  /// The number of sequences in a shard that is read as a stream.
+  package func streamedSequenceCount(ofShard shard: Int) -> Int {
+    tailsBeforeShard[shard + 1] - tailsBeforeShard[shard]
+  }
+
   /// The number of sequences in unit `unitIndex`.
   package func sequenceCount(ofUnit unitIndex: Int) -> Int {
     min(sequencesPerUnit, sequenceCount - unitIndex * sequencesPerUnit)
@@ -125,7 +227,7 @@ package struct DomainLayout: Sendable, Equatable {
 
   /// Returns the last shard before which at most `number` things lie: the shard that holds thing
   /// `number`.
-  private static func place(of number: Int, in countsBefore: [Int]) -> Int {
+  package static func place(of number: Int, in countsBefore: [Int]) -> Int {
     var low = 0
     var high = countsBefore.count - 1
     while low + 1 < high {

@@ -28,6 +28,15 @@ internal import Corpora
 ///     unit     = permutation(units, epoch e, block 0, U)[u], or the short unit when u = U
 ///     sequence = s mod S
 ///
+/// **Shards that are read as streams**, C of them, are permuted in place of units; their sequences
+/// are laid end to end in that order, and pools are P·S of them in a row:
+///
+///     shards   = permutation(units, epoch e, block 0, C)
+///     the sequence is the one at j·P·S + s of that row
+///
+/// Of text nobody knows N: the epoch ends where the last shard does, its last pool is as large as
+/// what is left, and n is counted from the beginning of the run.
+///
 /// **The multinomial draw** number R of a run, where that rule is chosen:
 ///
 ///     x = words 0, 1 of Philox(key(draw, ""), counter: (lo R, hi R, 0, 0)), word 0 low
@@ -43,9 +52,12 @@ package struct DomainOrder: Sendable {
 
   /// Creates the order of the domain `name` under `seed`.
   ///
-  /// - Precondition: The layout has at least one sequence, and `unitsPerPool` is positive.
+  /// - Precondition: The layout has at least one sequence or is open-ended, and `unitsPerPool` is
+  ///   positive.
   package init(layout: DomainLayout, name: String, seed: UInt64, unitsPerPool: Int) {
-    precondition(layout.sequenceCount >= 1, "domain \(name) has no whole sequence")
+    precondition(
+      layout.sequenceCount >= 1 || layout.access == .openEnded,
+      "domain \(name) has no whole sequence")
     precondition(unitsPerPool >= 1, "a pool has at least 1 unit, not \(unitsPerPool)")
     self.layout = layout
     self.unitsPerPool = unitsPerPool
@@ -89,7 +101,8 @@ package struct DomainOrder: Sendable {
 
   /// The number of units in `pool`.
   package func unitCount(of pool: Pool) -> Int {
-    min(unitsPerPool, layout.unitCount - pool.index * unitsPerPool)
+    layout.access == .openEnded
+      ? unitsPerPool : min(unitsPerPool, layout.unitCount - pool.index * unitsPerPool)
   }
 
   /// Returns the permutation of the whole units in `epoch`, or nil if there is only the short unit.
@@ -106,12 +119,22 @@ package struct DomainOrder: Sendable {
 
   /// Returns the permutation of the sequences in `pool`.
   package func sequences(of pool: Pool) -> KeyedPermutation {
-    KeyedPermutation(
-      key: sequencesKey, epoch: pool.epoch, block: pool.index, count: sequenceCount(of: pool))
+    sequences(of: pool, count: sequenceCount(of: pool))
   }
 
-  /// Returns the unit and the sequence in it at position `n`.
-  ///
+  /// Returns the permutation of the sequences in `pool`, which are `count`.
+  package func sequences(of pool: Pool, count: Int) -> KeyedPermutation {
+    KeyedPermutation(key: sequencesKey, epoch: pool.epoch, block: pool.index, count: count)
+  }
+
+  /// Returns the order in which `epoch` reads shards that are streams.
+  package func shards(ofEpoch epoch: Int) -> [Int] {
+    let permutation = KeyedPermutation(
+      key: unitsKey, epoch: epoch, block: 0, count: layout.shardCount)
+    return (0..<layout.shardCount).map { permutation[$0] }
+  }
+
+  /// Returns the unit and the sequence in it at position `n`, where units are permuted.
   package func sequence(at position: Int) -> (unit: Int, sequence: Int) {
     let (pool, row) = place(of: position)
     let (rank, sequence) = sequences(of: pool)[row]

@@ -18,6 +18,8 @@ public final class EvaluationReader {
   private let tokenWidth: TokenWidth
   private let layout: DomainLayout
   private let decoder: UnitDecoder
+  /// The split's sequences, where its shards are read as streams.
+  private let stream: SequenceStream?
   private var nextSequence: Int
   /// The unit whose tokens ``memory`` holds.
   private var unit: Int?
@@ -41,9 +43,11 @@ public final class EvaluationReader {
     allowsUnusedTails: Bool = false, sequences: Range<Int>? = nil
   ) throws(LoadingError) {
     try LoaderPlan.checkSequenceLength(sequenceLength, allowsUnusedTails: allowsUnusedTails)
-    layout = DomainLayout(
-      shardTokenCounts: corpus.domains[domainIndex].shards[split, default: []].map(\.tokenCount),
-      sequenceLength: sequenceLength)
+    let domain = corpus.domains[domainIndex]
+    layout = DomainLayout(of: domain, split: split, sequenceLength: sequenceLength)
+    guard layout.access != .openEnded || layout.shardCount == 0 else {
+      throw .needsPacking(domain: domain.name, feature: "evaluation")
+    }
     let all = 0..<layout.sequenceCount
     self.sequences = sequences?.clamped(to: all) ?? all
     self.sequenceLength = sequenceLength
@@ -55,6 +59,14 @@ public final class EvaluationReader {
         store: ShardStore(corpus: corpus, split: split), tokenWidth: corpus.tokenWidth)
     } catch {
       throw .corpus(error)
+    }
+    if layout.access == .stream, layout.sequenceCount > 0 {
+      // One unit to a pool, and the shards in their own order: neither key is used.
+      let order = DomainOrder(layout: layout, name: domain.name, seed: 0, unitsPerPool: 1)
+      stream = SequenceStream(
+        corpus, split: split, domain: domainIndex, order: order, isShuffled: false)
+    } else {
+      stream = nil
     }
     memory = .allocate(
       byteCount: layout.unitTokenCapacity * corpus.tokenWidth.byteCount, alignment: 64)
@@ -90,7 +102,7 @@ public final class EvaluationReader {
       let (unit, sequence) = (nextSequence + row).quotientAndRemainder(
         dividingBy: layout.sequencesPerUnit)
       try load(unit)
-      let spacing = unit < layout.frameUnitCount ? sequenceLength : sequenceLength + 1
+      let spacing = layout.rowSpacing(ofUnit: unit)
       guard let tokens = memory.baseAddress else { break }
       copy(
         tokens, at: sequence * spacing, upcoming: sequence * spacing,
@@ -105,7 +117,11 @@ public final class EvaluationReader {
     guard self.unit != unit else { return }
     self.unit = nil
     do throws(CorpusError) {
-      try decoder.decode(unit: unit, of: domainIndex, layout: layout, into: memory)
+      if let stream {
+        try stream.decode(DomainOrder.Pool(epoch: 0, index: unit), rank: 0, into: memory)
+      } else {
+        try decoder.decode(unit: unit, of: domainIndex, layout: layout, into: memory)
+      }
     } catch {
       throw .corpus(error)
     }

@@ -38,8 +38,8 @@ extension Explanation.Warning {
     }
     let rowTotal = domains.reduce(0) { $0 + $1.rowCount }
     for domain in domains {
-      if domain.epochs > repetitionLimit {
-        warnings.append(.repeated(domain: domain.name, epochs: domain.epochs))
+      if let epochs = domain.epochs, epochs > repetitionLimit {
+        warnings.append(.repeated(domain: domain.name, epochs: epochs))
       }
       if domain.weight > 0, domain.rowCount == 0 {
         warnings.append(

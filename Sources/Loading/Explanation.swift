@@ -28,9 +28,9 @@ public struct Explanation: Sendable, Equatable {
     public let rowCount: Int
     /// Its targets: T for each row.
     public let tokenCount: Int
-    /// How often it is read, in epochs.
-    public let epochs: Double
-    /// The sequences of one epoch.
+    /// How often it is read, in epochs; nil for text, of which nobody knows how much there is.
+    public let epochs: Double?
+    /// The sequences of one epoch; 0 for text.
     public let sequenceCount: Int
     /// The rows after which it is exhausted; nil if it is repeated for ever.
     public let rowLimit: Int?
@@ -173,14 +173,16 @@ public struct Explanation: Sendable, Equatable {
       return Domain(
         name: domain.name, weight: mixture.weight(ofDomain: index), rowCount: rowCount,
         tokenCount: rowCount * layout.sequenceLength,
-        epochs: Double(rowCount) / Double(layout.sequenceCount),
+        epochs: layout.sequenceCount > 0
+          ? Double(rowCount) / Double(layout.sequenceCount) : nil,
         sequenceCount: layout.sequenceCount,
         rowLimit: plan.identity.domains[index].positionLimit,
         exhaustedAtStep: rehearsal.exhaustedAtStep[index],
         splitTokenCount: domain.tokenCount(of: split), unusedTokenCount: layout.unusedTokenCount,
         unitCount: layout.unitCount, poolCount: order.poolsPerEpoch,
-        shuffleSpanTokenCount: min(order.sequencesPerPool, layout.sequenceCount)
-          * layout.sequenceLength,
+        shuffleSpanTokenCount: layout.sequenceLength
+          * (layout.access == .openEnded
+            ? order.sequencesPerPool : min(order.sequencesPerPool, layout.sequenceCount)),
         heldOutTokenCount: domain.tokenCount(of: .heldOut))
     }
   }

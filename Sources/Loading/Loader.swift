@@ -101,8 +101,15 @@ public final class Loader {
     } catch {
       throw .corpus(error)
     }
+    let streams = plan.orders.indices.map { domain -> SequenceStream? in
+      plan.orders[domain].layout.access == .units
+        ? nil
+        : SequenceStream(
+          corpus, split: options.split, domain: domain, order: plan.orders[domain])
+    }
     cache = try PoolCache(
-      orders: plan.orders, store: store, geometry: plan.geometry, byteBudget: plan.poolByteBudget,
+      orders: plan.orders, streams: streams, store: store, geometry: plan.geometry,
+      byteBudget: plan.poolByteBudget,
       threadCount: options.threadCount, readTimeoutInSeconds: options.readTimeoutInSeconds)
     reader = PoolReader(cache: cache, decoder: decoder)
     if let checkpoint { try restore(checkpoint, ledgerPath: options.ledgerPath) }
@@ -179,6 +186,7 @@ public final class Loader {
   private func record(_ storage: BatchStorage) throws(LoadingError) {
     storage.step = step + 1
     storage.lastObservedStep = lastObservedStep
+    storage.marksAfter = reader.marks(before: storage.positionsAfter)
     storage.refusedFeedbackCount = refusedFeedbackCount
     if let ledger {
       try ledger.append(
@@ -296,7 +304,7 @@ public final class Loader {
       positions: Array(draw.positions), credits: draw.credits,
       lastObservedStep: lastObservedStep, observed: observed,
       refusedFeedbackCount: refusedFeedbackCount, ledgerByteCount: ledger?.byteCount ?? 0,
-      policy: erased)
+      policy: erased, textMarks: reader.marks(before: draw.positions))
   }
 
   /// Makes the ledger durable, then writes the state now to a ``CheckpointFile``.
@@ -344,6 +352,7 @@ public final class Loader {
       throw .mixing(error)
     }
     moment = PolicyMoment(policy)
+    try reader.restore(checkpoint.textMarks ?? [:], positions: checkpoint.positions)
     step = checkpoint.step
     lastObservedStep = checkpoint.lastObservedStep
     refusedFeedbackCount = checkpoint.refusedFeedbackCount

@@ -33,7 +33,7 @@ public struct LoaderIdentity: Sendable, Equatable, Codable {
     public var name: String
     /// The fingerprint of its data.
     public var fingerprint: String
-    /// N, the sequences of one epoch.
+    /// N, the sequences of one epoch; 0 for text, of which nobody knows.
     public var sequenceCount: Int
     /// The position at which the domain is exhausted; nil if it is repeated for ever.
     public var positionLimit: Int?
@@ -122,6 +122,8 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
   public var ledgerByteCount: Int
   /// The policy's checkpoint.
   public var policy: PolicyCheckpoint
+  /// Where text is found again, by domain index; nil if no domain is text.
+  public var textMarks: [Int: TextMark]?
 
   /// The name of a loader's section in a ``CheckpointFile``.
   public static let sectionName = "loader"
@@ -133,6 +135,7 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
     case lastObservedStep = "last_observed_step"
     case refusedFeedbackCount = "refused_feedback_count"
     case ledgerByteCount = "ledger_byte_count"
+    case textMarks = "text_marks"
   }
 
   /// More rows than this are taken for damage; no sum of positions overflows below it.
@@ -196,7 +199,7 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
   init(
     identity: LoaderIdentity, step: Int, rowTotal: Int, drawCount: Int, positions: [Int],
     credits: [Int64], lastObservedStep: Int, observed: [Feedback], refusedFeedbackCount: Int,
-    ledgerByteCount: Int, policy: PolicyCheckpoint
+    ledgerByteCount: Int, policy: PolicyCheckpoint, textMarks: [Int: TextMark]?
   ) {
     self.identity = identity
     self.step = step
@@ -209,5 +212,6 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
     self.refusedFeedbackCount = refusedFeedbackCount
     self.ledgerByteCount = ledgerByteCount
     self.policy = policy
+    self.textMarks = textMarks
   }
 }

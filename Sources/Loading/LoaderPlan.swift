@@ -57,8 +57,11 @@ struct LoaderPlan {
     var layouts: [DomainLayout] = []
     for domain in corpus.domains {
       let layout = DomainLayout(
-        shardTokenCounts: domain.shards[options.split, default: []].map(\.tokenCount),
-        sequenceLength: batch.sequenceLength)
+        of: domain, split: options.split, sequenceLength: batch.sequenceLength)
+      if layout.access == .openEnded, layout.shardCount > 0 {
+        layouts.append(layout)
+        continue
+      }
       guard layout.sequenceCount > 0 else {
         throw .noSequence(
           domain: domain.name, split: options.split,
@@ -81,6 +84,9 @@ struct LoaderPlan {
     for (domain, layout) in zip(corpus.domains, layouts) {
       var limit: Int?
       if let cap = caps[domain.name] {
+        guard layout.access != .openEnded else {
+          throw .needsPacking(domain: domain.name, feature: "an epoch cap")
+        }
         let sequences = (cap * Double(layout.sequenceCount)).rounded(.down)
         guard sequences.isFinite, sequences >= 1, sequences < 0x1p62 else {
           throw .epochCap(domain: domain.name, value: cap)

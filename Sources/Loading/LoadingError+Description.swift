@@ -34,6 +34,9 @@ extension LoadingError: CustomStringConvertible {
     case .epochCap(let domain, let value):
       "the epoch cap \(value) of domain \(domain) is not a number that leaves it one sequence. "
         + "To leave a domain out, give it the weight 0."
+    case .needsPacking(let domain, let feature):
+      "domain \(domain) is text that is tokenized while it is read: nobody knows how many tokens it "
+        + "has, which \(feature) needs. Pack it first (headrace pack)."
     case .checkpointDiffers(let field, let recorded, let configured):
       "the checkpoint was made with \(field) \(recorded), this run has \(configured). Resume with "
         + "what the checkpoint was made with, or begin a new run."

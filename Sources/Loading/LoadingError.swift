@@ -25,6 +25,9 @@ public enum LoadingError: Error {
   case worldSize(Int, rows: Int, microBatchRows: Int)
   /// An epoch cap is not a positive finite number, or is below one sequence.
   case epochCap(domain: String, value: Double)
+  /// A domain of text, which is tokenized while it is read, was asked for what needs counted
+  /// tokens.
+  case needsPacking(domain: String, feature: String)
   /// A checkpoint was made under another configuration or corpus.
   case checkpointDiffers(field: String, recorded: String, configured: String)
   /// A checkpoint file is damaged.

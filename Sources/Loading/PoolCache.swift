@@ -9,11 +9,16 @@ internal import Corpora
 /// threads are needed and none is waited for without need.
 ///
 /// When the budget is short, the pool that the current weights need last makes room.
+///
+/// A domain whose shards are streams has one unit decoded at once, in the order of its units; the
+/// pool after the current one is begun when the current one is whole.
 final class PoolCache: @unchecked Sendable {
   // Sound: every `var` below is only touched with `monitor` locked; the rest is immutable.
   let geometry: PoolGeometry
   let orders: [DomainOrder]
 
+  /// The streams of the domains that are read so, `[domain]`.
+  private let streams: [SequenceStream?]
   private let store: ShardStore
   private let readTimeoutInSeconds: Int
   private let monitor = Monitor()
@@ -31,6 +36,10 @@ final class PoolCache: @unchecked Sendable {
     /// Whether the batch that is being made reads ``current``; no thread may take it away
     /// meanwhile.
     var isPinned = false
+    /// Whether a unit is being decoded, where only one may be at once.
+    var isStreaming = false
+    /// Where pools begin that may still be asked for, in the order of positions; of text only.
+    var marks: [TextMark] = []
   }
 
   /// By domain; a buffer, since every access to an array of a class would be checked for
@@ -44,10 +53,11 @@ final class PoolCache: @unchecked Sendable {
   private var isStopped = false
 
   init(
-    orders: [DomainOrder], store: ShardStore, geometry: PoolGeometry, byteBudget: Int,
-    threadCount: Int, readTimeoutInSeconds: Int
+    orders: [DomainOrder], streams: [SequenceStream?], store: ShardStore, geometry: PoolGeometry,
+    byteBudget: Int, threadCount: Int, readTimeoutInSeconds: Int
   ) throws(LoadingError) {
     self.orders = orders
+    self.streams = streams
     self.store = store
     self.geometry = geometry
     self.readTimeoutInSeconds = readTimeoutInSeconds
@@ -58,6 +68,9 @@ final class PoolCache: @unchecked Sendable {
     else { throw .cannotReserve(byteCount: slotLimit * geometry.tokenByteCount) }
     domains = .allocate(capacity: orders.count)
     domains.initialize(repeating: DomainPools())
+    for (index, order) in orders.enumerated() where order.layout.access == .openEnded {
+      domains[index].marks = [TextMark(position: 0, epoch: 0)]
+    }
     // All slots now, so that no batch allocates one; their memory takes no room until it is
     // written.
     slots = (0..<slotLimit).map { PoolSlot(geometry: geometry, arena: arena, index: $0) }
@@ -145,28 +158,31 @@ final class PoolCache: @unchecked Sendable {
   func waitForUnit(_ rank: Int, of slot: PoolSlot, using decoder: UnitDecoder)
     throws(LoadingError) -> Bool
   {
-    var hasTried = false
-    var deadline: Deadline?
+    var triedRank: Int?
+    var wait: (rank: Int, deadline: Deadline)?
     monitor.lock()
     while true {
-      switch slot.states[rank] {
+      let wanted = streams[slot.domain] == nil ? rank : min(rank, slot.firstRankNotReady)
+      switch slot.states[wanted] {
       case .ready:
         let isComplete = slot.isComplete
         monitor.unlock()
         return isComplete
-      case .failed(let error) where hasTried:
+      case .failed(let error) where triedRank == wanted:
         monitor.unlock()
         throw .corpus(error)
       case .failed, .empty:
+        guard !domains[slot.domain].isStreaming else { fallthrough }
         // What failed in a thread, or in an earlier call, may have passed or been mended since.
-        hasTried = true
-        decodeUnlocked(rank: rank, of: slot, using: decoder)
+        triedRank = wanted
+        decodeUnlocked(rank: wanted, of: slot, using: decoder)
       case .decoding:
-        let limit = deadline ?? Deadline(inSeconds: readTimeoutInSeconds)
-        deadline = limit
-        if !waitForThreads(until: limit), case .decoding = slot.states[rank] {
+        if wait?.rank != wanted {
+          wait = (wanted, Deadline(inSeconds: readTimeoutInSeconds))
+        }
+        if let wait, !waitForThreads(until: wait.deadline), !slot.isReady(wanted) {
           defer { monitor.unlock() }
-          throw timeout(ofUnit: rank, of: slot)
+          throw timeout(ofUnit: wanted, of: slot)
         }
       }
     }
@@ -178,16 +194,18 @@ final class PoolCache: @unchecked Sendable {
   private func decodeUnlocked(rank: Int, of slot: PoolSlot, using decoder: UnitDecoder) {
     slot.states[rank] = .decoding
     slot.decodingCount += 1
-    let (unit, domain) = (slot.units[rank], slot.domain)
+    let mark = markOfPool(slot)
+    domains[slot.domain].isStreaming = streams[slot.domain] != nil
     monitor.unlock()
     var failure: CorpusError?
+    var outcome: SequenceStream.Outcome?
     do throws(CorpusError) {
-      try decoder.decode(
-        unit: unit, of: domain, layout: orders[domain].layout, into: slot.memory(ofRank: rank))
+      outcome = try decode(rank: rank, of: slot, from: mark, using: decoder)
     } catch {
       failure = error
     }
     monitor.lock()
+    domains[slot.domain].isStreaming = false
     slot.decodingCount -= 1
     if let failure {
       slot.states[rank] = .failed(failure)
@@ -195,7 +213,37 @@ final class PoolCache: @unchecked Sendable {
       slot.states[rank] = .ready
       slot.readyCount += 1
     }
+    if let outcome { finish(rank: rank, of: slot, outcome) }
     if isCallerWaiting { monitor.broadcast() }
+  }
+
+  /// Decodes a unit in the way of its domain; without the lock.
+  private func decode(
+    rank: Int, of slot: PoolSlot, from mark: TextMark?, using decoder: UnitDecoder
+  ) throws(CorpusError) -> SequenceStream.Outcome? {
+    let domain = slot.domain
+    let memory = slot.memory(ofRank: rank)
+    if let stream = streams[domain] {
+      if let mark { return try stream.decode(mark, rank: rank, into: memory) }
+      try stream.decode(slot.pool, rank: rank, into: memory)
+    } else {
+      try decoder.decode(
+        unit: slot.units[rank], of: domain, layout: orders[domain].layout, into: memory)
+    }
+    return nil
+  }
+
+  /// Takes in what decoding a unit of text found out; the pool's rows are known when it ends.
+  private func finish(rank: Int, of slot: PoolSlot, _ outcome: SequenceStream.Outcome) {
+    guard let next = outcome.nextPool else { return }
+    for empty in rank + 1..<slot.unitCount {
+      slot.states[empty] = .ready
+      slot.readyCount += 1
+    }
+    let order = orders[slot.domain]
+    slot.setRows(count: rank * order.layout.sequencesPerUnit + outcome.rowCount, order: order)
+    let last = domains[slot.domain].marks.last
+    if last?.place == slot.pool { domains[slot.domain].marks.append(next) }
   }
 
   private func wakeThreads() {
@@ -303,6 +351,60 @@ final class PoolCache: @unchecked Sendable {
     return slot
   }
 
+  // MARK: Text
+
+  /// Returns the pool that holds position `n` of a domain, and the place in it.
+  func place(of position: Int, domain: Int) -> (pool: DomainOrder.Pool, row: Int) {
+    guard orders[domain].layout.access == .openEnded else {
+      return orders[domain].place(of: position)
+    }
+    let mark = mark(before: position, domain: domain)
+    return (mark.place, position - mark.position)
+  }
+
+  /// Returns the last known beginning of a pool of text that is not after `position`.
+  func mark(before position: Int, domain: Int) -> TextMark {
+    monitor.lock()
+    defer { monitor.unlock() }
+    guard let mark = domains[domain].marks.last(where: { $0.position <= position }) else {
+      preconditionFailure("no pool of domain \(domain) begins before position \(position)")
+    }
+    return mark
+  }
+
+  /// Forgets the beginnings of pools of text that lie before `position`, which no batch goes back
+  /// behind.
+  func forgetMarks(before position: Int, domain: Int) {
+    monitor.lock()
+    defer { monitor.unlock() }
+    guard let first = domains[domain].marks.lastIndex(where: { $0.position <= position }) else {
+      return
+    }
+    domains[domain].marks.removeFirst(first)
+  }
+
+  /// Goes on from the beginning of a pool of text.
+  func restore(_ mark: TextMark, domain: Int) {
+    monitor.lock()
+    defer { monitor.unlock() }
+    domains[domain].marks = [mark]
+  }
+
+  /// The beginning of a slot's pool; nil if its domain is not text.
+  private func markOfPool(_ slot: PoolSlot) -> TextMark? {
+    domains[slot.domain].marks.last { $0.place == slot.pool }
+  }
+
+  /// The pool that is read after that of a slot; nil if it is not known yet.
+  private func poolAfter(_ slot: PoolSlot) -> DomainOrder.Pool? {
+    let order = orders[slot.domain]
+    if order.layout.access != .openEnded { return order.pool(after: slot.pool) }
+    let marks = domains[slot.domain].marks
+    guard let index = marks.lastIndex(where: { $0.place == slot.pool }), index + 1 < marks.count
+    else { return nil }
+    return marks[index + 1].place
+  }
+
   // MARK: The decode threads
 
   /// Decodes what is needed next, again and again, until the cache stops.
@@ -333,8 +435,10 @@ final class PoolCache: @unchecked Sendable {
   private func mostUrgentUnit() -> (PoolSlot, rank: Int)? {
     var first: (moment: Double, slot: PoolSlot, rank: Int)?
     var missing: (moment: Double, domain: Int)?
-    for (index, pools) in domains.enumerated() where pools.share > 0 {
+    for (index, pools) in domains.enumerated() where pools.share > 0 && !pools.isStreaming {
       guard let current = pools.current else { continue }
+      // What failed in a stream is tried again by the caller, who must be told.
+      if streams[index] != nil, current.hasFailed || pools.next?.hasFailed == true { continue }
       if let rank = current.firstEmptyRank {
         if pools.momentOfCurrent < first?.moment ?? .infinity {
           first = (pools.momentOfCurrent, current, rank)
@@ -349,12 +453,11 @@ final class PoolCache: @unchecked Sendable {
     }
     if let missing, missing.moment < first?.moment ?? .infinity,
       let current = domains[missing.domain].current,
+      let pool = poolAfter(current),
       let slot = unusedSlot()
         ?? latest(neededAfter: missing.moment, sparesPinned: true).map(evict)
     {
-      let order = orders[missing.domain]
-      slot.assign(
-        domain: missing.domain, pool: order.pool(after: current.pool), order: order)
+      slot.assign(domain: missing.domain, pool: pool, order: orders[missing.domain])
       domains[missing.domain].next = slot
       return (slot, 0)
     }
@@ -373,6 +476,17 @@ extension PoolCache.DomainPools {
 }
 
 extension PoolSlot {
+  /// The first unit that is not decoded; the number of units if all are.
+  fileprivate var firstRankNotReady: Int { (0..<unitCount).first { !isReady($0) } ?? unitCount }
+
+  fileprivate func isReady(_ rank: Int) -> Bool {
+    if case .ready = states[rank] { true } else { false }
+  }
+
+  fileprivate var hasFailed: Bool {
+    (0..<unitCount).contains { if case .failed = states[$0] { true } else { false } }
+  }
+
   /// The first unit that nobody has begun to decode.
   fileprivate var firstEmptyRank: Int? {
     guard readyCount + decodingCount < unitCount else { return nil }

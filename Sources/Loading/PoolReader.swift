@@ -30,12 +30,17 @@ struct PoolSeat {
 final class PoolReader {
   private let cache: PoolCache
   private let decoder: UnitDecoder
+  /// The domains that are text.
+  private let textDomains: [Int]
   // Allocated with this object, freed with it.
   private let seats: UnsafeMutableBufferPointer<PoolSeat>
 
   init(cache: PoolCache, decoder: UnitDecoder) {
     self.cache = cache
     self.decoder = decoder
+    textDomains = cache.orders.indices.filter {
+      cache.orders[$0].layout.access == .openEnded
+    }
     seats = .allocate(capacity: cache.orders.count)
     seats.initialize(repeating: PoolSeat())
   }
@@ -48,6 +53,32 @@ final class PoolReader {
   /// Forgets where every domain reads; the next batch finds it again from positions.
   func unseatAll() {
     for domain in seats.indices { seats[domain].slot = nil }
+  }
+
+  /// Returns where the text that is read at `positions` is found again, by domain index; nil if no
+  /// domain is text.
+  func marks(before positions: UnsafeMutableBufferPointer<Int>) -> [Int: TextMark]? {
+    guard !textDomains.isEmpty else { return nil }
+    return textDomains.reduce(into: [:]) {
+      $0[$1] = cache.mark(before: positions[$1], domain: $1)
+    }
+  }
+
+  /// Goes on with text where a checkpoint left off.
+  ///
+  /// - Throws: ``LoadingError/checkpointDamaged(path:_:)`` if a domain of text has no mark that fits
+  ///   its position.
+  func restore(_ marks: [Int: TextMark], positions: [Int]) throws(LoadingError) {
+    for domain in textDomains {
+      guard let mark = marks[domain], mark.isSound, mark.position <= positions[domain],
+        positions[domain] - mark.position <= cache.orders[domain].sequencesPerPool
+      else {
+        throw .checkpointDamaged(
+          path: "checkpoint",
+          .content(section: LoaderCheckpoint.sectionName, reason: "text has no place to go on at"))
+      }
+      cache.restore(mark, domain: domain)
+    }
   }
 
   /// What a batch is made of.
@@ -73,6 +104,9 @@ final class PoolReader {
   /// - Throws: The first failure in the order of the rows. Every domain must be seated again then,
   ///   since some have moved.
   func gather(_ request: Request) throws(LoadingError) {
+    for domain in textDomains {
+      cache.forgetMarks(before: request.positions[domain], domain: domain)
+    }
     cache.beginBatch(shares: request.shares, rowCounts: request.rowCounts, seats: seats)
     for domain in seats.indices { seats[domain].position = request.positions[domain] }
     do throws(LoadingError) {
@@ -110,9 +144,14 @@ final class PoolReader {
 
   /// Gives a domain the pool in which its position lies.
   private func seat(_ domain: Int) throws(LoadingError) {
-    let (pool, row) = cache.orders[domain].place(of: seats[domain].position)
+    let (pool, row) = cache.place(of: seats[domain].position, domain: domain)
     let (slot, evicted) = try cache.pool(pool, of: domain)
     if let evicted { seats[evicted].slot = nil }
+    let order = cache.orders[domain]
+    if order.layout.access == .openEnded {
+      // How many rows there are is known when all of them are there.
+      _ = try cache.waitForUnit(order.unitsPerPool - 1, of: slot, using: decoder)
+    }
     seats[domain].slot = Unmanaged.passUnretained(slot)
     seats[domain].memory = UnsafeRawPointer(slot.memory.baseAddress)
     seats[domain].rowOffsets = UnsafePointer(slot.rowOffsets)

@@ -94,7 +94,6 @@ final class PoolSlot {
   func assign(domain: Int, pool: DomainOrder.Pool, order: DomainOrder) {
     self.domain = domain
     self.pool = pool
-    rowCount = order.sequenceCount(of: pool)
     unitCount = order.unitCount(of: pool)
     readyCount = 0
     decodingCount = 0
@@ -103,16 +102,27 @@ final class PoolSlot {
       units[rank] = order.unit(atRank: firstRank + rank, ofEpoch: pool.epoch)
       states[rank] = .empty
     }
-    let permutation = order.sequences(of: pool)
-    let frameUnitCount = order.layout.frameUnitCount
-    let (stride, perUnit, length) = (
-      geometry.unitStride, geometry.sequencesPerUnit, geometry.sequenceLength
-    )
+    if order.layout.access != .openEnded {
+      setRows(count: order.sequenceCount(of: pool), order: order)
+    } else {
+      rowCount = 0
+    }
+  }
+
+  /// Says where each row lies.
+  ///
+  /// Of text that is known only once the pool is decoded.
+  func setRows(count: Int, order: DomainOrder) {
+    rowCount = count
+    guard count > 0 else { return }
+    let permutation = order.sequences(of: pool, count: count)
+    let layout = order.layout
+    let (unitStride, perUnit) = (geometry.unitStride, geometry.sequencesPerUnit)
     units.withUnsafeBufferPointer { units in
-      for row in 0..<rowCount {
+      for row in 0..<count {
         let (rank, sequence) = permutation[row].quotientAndRemainder(dividingBy: perUnit)
-        let spacing = units[rank] < frameUnitCount ? length : length + 1
-        rowOffsets[row] = UInt32(truncatingIfNeeded: rank * stride + sequence * spacing)
+        let spacing = layout.rowSpacing(ofUnit: units[rank])
+        rowOffsets[row] = UInt32(truncatingIfNeeded: rank * unitStride + sequence * spacing)
       }
     }
   }

@@ -6,18 +6,26 @@ internal import Corpora
 /// number of shards needs a bounded number of file descriptors and a bounded amount of memory for
 /// indexes; one that is opened again is compared with the manifest again.
 final class ShardStore: @unchecked Sendable {
-  // Sound: `readers` and `opened` are only touched with `monitor` locked; a reader itself may be
+  // Sound: `shards`, `isVerified` and `opened` are only touched with `monitor` locked; a reader itself may be
   // used by any thread.
   private let monitor = Monitor()
   private let corpus: Corpus
   private let split: Split
-  private var readers: [[OpenShard?]]
+  private var shards: [[OpenShard?]]
+  /// Shards of other formats that were compared with their hashes, `[domain][shard]`.
+  private var isVerified: [[Bool]]
   private var opened: [(domain: Int, shard: Int)] = []
   /// How often a shard was asked for; the clock by which the least recently used one is found.
   private var useCount = 0
 
+  /// An open shard of either kind.
+  private enum Handle {
+    case frames(ShardReader)
+    case tokens(any TokenShard)
+  }
+
   private struct OpenShard {
-    let reader: ShardReader
+    let handle: Handle
     var lastUse: Int
   }
 
@@ -27,41 +35,69 @@ final class ShardStore: @unchecked Sendable {
   init(corpus: Corpus, split: Split) {
     self.corpus = corpus
     self.split = split
-    readers = corpus.domains.map {
+    shards = corpus.domains.map {
       Array(repeating: nil, count: $0.shards[split, default: []].count)
     }
+    isVerified = shards.map { Array(repeating: false, count: $0.count) }
   }
 
-  /// Returns the open shard.
+  /// Whether the domain's shards are native ones.
+  func hasFrames(domain: Int) -> Bool { corpus.domains[domain].format == .native }
+
+  /// Returns the open shard of a native domain.
   func reader(domain: Int, shard: Int) throws(CorpusError) -> ShardReader {
-    if let reader = openReader(domain: domain, shard: shard) { return reader }
+    if case .frames(let reader) = handle(domain: domain, shard: shard) { return reader }
     let reader = try corpus.openShard(shard, of: split, domainIndex: domain)
-    if let earlier = openReader(domain: domain, shard: shard) { return earlier }
-    monitor.lock()
-    defer { monitor.unlock() }
-    if opened.count == Self.openLimit { closeLeastRecentlyUsed() }
-    if readers[domain][shard] == nil { opened.append((domain, shard)) }
-    readers[domain][shard] = OpenShard(reader: reader, lastUse: useCount)
+    if case .frames(let earlier) = keep(.frames(reader), domain: domain, shard: shard) {
+      return earlier
+    }
     return reader
   }
 
-  private func openReader(domain: Int, shard: Int) -> ShardReader? {
+  /// Returns the open shard of a domain of another format, after it was verified once.
+  func tokenShard(domain: Int, shard: Int) throws(CorpusError) -> any TokenShard {
+    if case .tokens(let opened) = handle(domain: domain, shard: shard) { return opened }
+    let opened = try corpus.openTokenShard(shard, of: split, domainIndex: domain)
+    monitor.lock()
+    let isKnown = isVerified[domain][shard]
+    monitor.unlock()
+    if !isKnown { try opened.verify() }
+    if case .tokens(let earlier) = keep(.tokens(opened), domain: domain, shard: shard) {
+      return earlier
+    }
+    return opened
+  }
+
+  private func handle(domain: Int, shard: Int) -> Handle? {
     monitor.lock()
     defer { monitor.unlock() }
-    guard let reader = readers[domain][shard]?.reader else { return nil }
+    guard let handle = shards[domain][shard]?.handle else { return nil }
     useCount += 1
-    readers[domain][shard]?.lastUse = useCount
-    return reader
+    shards[domain][shard]?.lastUse = useCount
+    return handle
+  }
+
+  /// Keeps a shard open, unless another thread has opened it meanwhile; returns the one that is
+  /// kept.
+  private func keep(_ handle: Handle, domain: Int, shard: Int) -> Handle {
+    monitor.lock()
+    defer { monitor.unlock() }
+    isVerified[domain][shard] = true
+    if let earlier = shards[domain][shard]?.handle { return earlier }
+    if opened.count == Self.openLimit { closeLeastRecentlyUsed() }
+    opened.append((domain, shard))
+    shards[domain][shard] = OpenShard(handle: handle, lastUse: useCount)
+    return handle
   }
 
   private func closeLeastRecentlyUsed() {
     func lastUse(_ place: (domain: Int, shard: Int)) -> Int {
-      readers[place.domain][place.shard]?.lastUse ?? 0
+      shards[place.domain][place.shard]?.lastUse ?? 0
     }
     guard let oldest = opened.indices.min(by: { lastUse(opened[$0]) < lastUse(opened[$1]) })
     else { return }
     let place = opened.remove(at: oldest)
-    readers[place.domain][place.shard] = nil
+    shards[place.domain][place.shard] = nil
   }
 
   /// Forgets an open shard that could not be read, so that the next attempt finds the file that
@@ -69,8 +105,9 @@ final class ShardStore: @unchecked Sendable {
   func close(domain: Int, shard: Int) {
     monitor.lock()
     defer { monitor.unlock() }
-    guard readers[domain][shard] != nil else { return }
-    readers[domain][shard] = nil
+    isVerified[domain][shard] = false
+    guard shards[domain][shard] != nil else { return }
+    shards[domain][shard] = nil
     opened.removeAll { $0 == (domain, shard) }
   }
 
@@ -80,7 +117,7 @@ final class ShardStore: @unchecked Sendable {
     if unit < layout.frameUnitCount {
       let frames = layout.frames(ofUnit: unit)
       (shard, frame) = (frames.shard, frames.frames.lowerBound)
-    } else {
+    } else if layout.access == .units {
       var isFirst = true
       layout.forEachTailSegment(ofUnit: unit) { segment in
         if isFirst { (shard, frame) = (segment.shard, segment.frame) }
@@ -90,7 +127,7 @@ final class ShardStore: @unchecked Sendable {
     let description = corpus.domains[domain].shards[split, default: []][shard]
     return (
       ShardPlace(
-        domain: corpus.domains[domain].name, path: corpus.folder + "/" + description.path), frame
+        domain: corpus.domains[domain].name, path: corpus.path(of: description)), frame
     )
   }
 }

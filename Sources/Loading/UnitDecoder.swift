@@ -21,15 +21,24 @@ final class UnitDecoder {
     shortFrame.deallocate()
   }
 
-  /// Decodes unit `unitIndex` of `domain` into `memory` and verifies every frame that it touches.
+  /// Decodes unit `unitIndex` of `domain`, whose shards are read from any place, into `memory`, and
+  /// verifies every frame that it touches.
   func decode(
     unit unitIndex: Int, of domain: Int, layout: DomainLayout,
     into memory: UnsafeMutableRawBufferPointer
   ) throws(CorpusError) {
-    if unitIndex < layout.frameUnitCount {
+    switch (store.hasFrames(domain: domain), unitIndex < layout.frameUnitCount) {
+    case (true, true):
       try decodeFrames(ofUnit: unitIndex, of: domain, layout: layout, into: memory)
-    } else {
+    case (true, false):
       try decodeTail(ofUnit: unitIndex, of: domain, layout: layout, into: memory)
+    case (false, true):
+      let (shard, tokens) = layout.tokens(ofUnit: unitIndex)
+      let unit = memory[..<(tokens.count * tokenWidth.byteCount)]
+      try read(
+        tokens, ofShard: shard, of: domain, into: UnsafeMutableRawBufferPointer(rebasing: unit))
+    case (false, false):
+      try readTail(ofUnit: unitIndex, of: domain, layout: layout, into: memory)
     }
   }
 
@@ -75,6 +84,46 @@ final class UnitDecoder {
         memory[position..<position + sequenceByteCount].copyBytes(from: source)
         position += sequenceByteCount
       }
+    }
+  }
+
+  /// Reads a tail unit of a format without frames; the rows lie T + 1 tokens apart.
+  private func readTail(
+    ofUnit unitIndex: Int, of domain: Int, layout: DomainLayout,
+    into memory: UnsafeMutableRawBufferPointer
+  ) throws(CorpusError) {
+    let sequenceByteCount = (layout.sequenceLength + 1) * tokenWidth.byteCount
+    var position = 0
+    try layout.forEachTailSegment(ofUnit: unitIndex) { (segment) throws(CorpusError) in
+      let tokens = layout.tokens(of: segment)
+      let byteCount = tokens.count * tokenWidth.byteCount
+      let room = memory[position..<position + byteCount]
+      try read(
+        tokens, ofShard: segment.shard, of: domain,
+        into: UnsafeMutableRawBufferPointer(rebasing: room))
+      // The last row first: rows move apart, each over what the one after it has left.
+      let stride = layout.sequenceStride * tokenWidth.byteCount
+      if let base = memory.baseAddress, stride < sequenceByteCount {
+        for row in (1..<max(1, segment.sequences.count)).reversed() {
+          (base + position + row * sequenceByteCount)
+            .copyMemory(from: base + position + row * stride, byteCount: sequenceByteCount)
+        }
+      }
+      position += segment.sequences.count * sequenceByteCount
+    }
+  }
+
+  /// Reads tokens of a shard; one in which that fails is opened anew by the next attempt.
+  private func read(
+    _ tokens: Range<Int>, ofShard shard: Int, of domain: Int,
+    into memory: UnsafeMutableRawBufferPointer
+  ) throws(CorpusError) {
+    do throws(CorpusError) {
+      try store.tokenShard(domain: domain, shard: shard)
+        .read(tokens, into: memory, width: tokenWidth)
+    } catch {
+      store.close(domain: domain, shard: shard)
+      throw error
     }
   }
 

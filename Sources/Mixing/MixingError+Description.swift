@@ -56,6 +56,9 @@ extension MixingError: CustomStringConvertible {
       [\(StaticMixture.exponentRange.lowerBound), \(StaticMixture.exponentRange.upperBound)], \
       0 is uniform and 1 natural
       """
+    case .unknownSizes(let domains):
+      "how much text \(domains.joined(separator: ", ")) has is not known before it is read: give "
+        + "weights, take the uniform mixture, or pack the text first (headrace pack)"
     default: nil
     }
   }

@@ -34,6 +34,8 @@ public enum MixingError: Error, Sendable {
   case duplicateDomain(name: String)
   /// The exponent of a temperature mixture, outside ``StaticMixture/exponentRange``.
   case exponentOutOfRange(value: Double)
+  /// A mixture follows from the domains' sizes, and nobody knows those of these.
+  case unknownSizes(domains: [String])
 
   // Mixture files.
 

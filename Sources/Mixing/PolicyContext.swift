@@ -3,7 +3,8 @@ public struct PolicyContext: Sendable, Equatable {
   /// The names of the domains `[domain]`, unique, in the order of every mixture.
   public let domainNames: [String]
 
-  /// How many whole sequences one epoch of each domain has, `[domain]`, ≥ 1.
+  /// How many whole sequences one epoch of each domain has, `[domain]`; 0 for a domain of text that
+  /// is tokenized while it is read, of which nobody knows.
   public let sequenceCounts: [Int]
 
   /// Creates the context of a corpus that was opened with a sequence length.
@@ -11,7 +12,7 @@ public struct PolicyContext: Sendable, Equatable {
   /// - Parameters:
   ///   - domainNames: the names `[domain]`.
   ///   - sequenceCounts: the sequences of one epoch `[domain]`.
-  /// - Precondition: both have the same length, at least 1; names are unique; counts are ≥ 1. A
+  /// - Precondition: both have the same length, at least 1; names are unique; counts are ≥ 0. A
   ///   corpus with an empty domain or with two of one name is refused before.
   public init(domainNames: [String], sequenceCounts: [Int]) {
     precondition(!domainNames.isEmpty, "a corpus has at least one domain")
@@ -19,9 +20,18 @@ public struct PolicyContext: Sendable, Equatable {
       domainNames.count == sequenceCounts.count,
       "\(domainNames.count) domain names but \(sequenceCounts.count) sequence counts")
     precondition(Set(domainNames).count == domainNames.count, "domain names are unique")
-    precondition(sequenceCounts.allSatisfy { $0 >= 1 }, "every domain has at least one sequence")
+    precondition(sequenceCounts.allSatisfy { $0 >= 0 }, "no domain has less than no sequence")
     self.domainNames = domainNames
     self.sequenceCounts = sequenceCounts
+  }
+
+  /// Returns the sequence counts of all domains.
+  ///
+  /// - Throws: ``MixingError/unknownSizes(domains:)`` if that of a domain is not known.
+  func knownSequenceCounts() throws(MixingError) -> [Int] {
+    let unknown = zip(domainNames, sequenceCounts).filter { $0.1 == 0 }.map(\.0)
+    guard unknown.isEmpty else { throw .unknownSizes(domains: unknown) }
+    return sequenceCounts
   }
 
   /// K, the number of domains.

@@ -40,19 +40,21 @@ public enum StaticMixture: Sendable, Equatable {
   ///
   /// - Parameter context: the domains and their sequence counts.
   /// - Returns: the mixture in the order of the context's domains.
-  /// - Throws: ``MixingError/exponentOutOfRange(value:)``; for weights what
+  /// - Throws: ``MixingError/exponentOutOfRange(value:)``; ``MixingError/unknownSizes(domains:)``
+  ///   where a mixture follows from sizes and a domain's is not known; for weights what
   ///   ``PolicyContext/mixture(ofWeights:)`` throws; for files what ``MixtureFile`` throws.
   public func mixture(in context: PolicyContext) throws(MixingError) -> Mixture {
     switch self {
     case .natural:
-      return try Mixture(normalizing: context.sequenceCounts.map(Double.init))
+      return try Mixture(normalizing: context.knownSequenceCounts().map(Double.init))
     case .uniform:
       return .uniform(domainCount: context.domainCount)
     case .temperature(let exponent):
       guard StaticMixture.exponentRange.contains(exponent) else {
         throw .exponentOutOfRange(value: exponent)
       }
-      return try Mixture(normalizing: context.sequenceCounts.map { pow(Double($0), exponent) })
+      let counts = try context.knownSequenceCounts()
+      return try Mixture(normalizing: counts.map { pow(Double($0), exponent) })
     case .weights(let weights):
       return try context.mixture(ofWeights: weights)
     case .regMix(let path):

@@ -155,7 +155,7 @@ final class DocumentScatterer {
     _ fault: DocumentFault, file: Int, line: Int?, byteOffset: Int, feed: any TextFeed
   ) throws(CorpusError) {
     let place = TextPlace(
-      path: feed.path, line: line, byteOffset: byteOffset, frame: feed.frame(at: byteOffset))
+      path: feed.path, line: line, byteOffset: byteOffset, frame: feed.frame(at: byteOffset)?.index)
     if scatter.plan.onBadDocument == .fail { throw .document(fault, at: place) }
     counts.skippedCount += 1
     if skipped.count < Self.rememberedLimit {
@@ -181,7 +181,7 @@ extension DocumentScatterer {
       var line = line
       let place = TextPlace(
         path: feed.path, line: try line?.number(), byteOffset: byteOffset,
-        frame: feed.frame(at: byteOffset))
+        frame: feed.frame(at: byteOffset)?.index)
       let wrong = tokens.first { !isAllowed($0) } ?? scatter.tokenizer.endOfText
       throw .packing(.token(tokenizer: scatter.tokenizer.name, token: wrong, at: place))
     }

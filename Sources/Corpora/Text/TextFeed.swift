@@ -12,7 +12,17 @@ package protocol TextFeed: AnyObject {
   func read(into buffer: UnsafeMutableRawBufferPointer) throws(CorpusError) -> Int
   /// The zstd frame that holds the byte at `textOffset`, which is not before the last one asked
   /// for.
-  func frame(at textOffset: Int) -> Int?
+  func frame(at textOffset: Int) -> TextFrame?
+}
+
+/// Where a zstd frame of a text file begins.
+package struct TextFrame: Sendable, Equatable {
+  /// The frame, counted from 0; skippable ones count.
+  package var index = 0
+  /// Its first byte in the file.
+  package var byteOffset = 0
+  /// Its first byte in the text.
+  package var textOffset = 0
 }
 
 extension FileReader {
@@ -53,7 +63,7 @@ package final class PlainFeed: TextFeed {
     return count
   }
 
-  package func frame(at textOffset: Int) -> Int? { nil }
+  package func frame(at textOffset: Int) -> TextFrame? { nil }
 }
 
 /// What a zstd file of any number of frames decompresses to.
@@ -67,22 +77,26 @@ package final class ZstdFeed: TextFeed {
   private let context: OpaquePointer
   private var compressed: TextBuffer
   private var input = ZSTD_inBuffer(src: nil, size: 0, pos: 0)
-  private var position = 0
-  private var textByteCount = 0
+  private var position: Int
+  private var textByteCount: Int
   /// Whether the bytes so far end inside a frame; a file begins as if it did, because it must hold
   /// one.
   private var isInsideFrame = true
   /// The frame that is being decoded; skippable ones count.
-  private var frameIndex = 0
-  /// Where frames begin in the text, oldest first, as far as they may still be asked for.
-  private var frameStarts: [(textOffset: Int, frame: Int)] = [(0, 0)]
+  private var frameIndex: Int
+  /// Where frames begin, oldest first, as far as they may still be asked for.
+  private var frameStarts: [TextFrame]
 
   package var path: String { file.path }
   package var fileByteCount: Int { position }
 
-  /// Reads all of `file`.
-  package init(_ file: FileReader) throws(CorpusError) {
+  /// Reads `file` from the beginning of `frame` to its end.
+  package init(_ file: FileReader, from frame: TextFrame = TextFrame()) throws(CorpusError) {
     self.file = file
+    position = frame.byteOffset
+    textByteCount = frame.textOffset
+    frameIndex = frame.index
+    frameStarts = [frame]
     guard let context = ZSTD_createDCtx() else { throw .compressionFailed(code: 0) }
     self.context = context
     compressed = TextBuffer(capacity: ZSTD_DStreamInSize())
@@ -109,13 +123,13 @@ package final class ZstdFeed: TextFeed {
     return output.pos
   }
 
-  package func frame(at textOffset: Int) -> Int? {
+  package func frame(at textOffset: Int) -> TextFrame? {
     var passed = 0
     while passed + 1 < frameStarts.count, frameStarts[passed + 1].textOffset <= textOffset {
       passed += 1
     }
     frameStarts.removeFirst(passed)
-    return frameStarts[0].frame
+    return frameStarts[0]
   }
 
   /// Decodes what fits into `output`.
@@ -130,7 +144,9 @@ package final class ZstdFeed: TextFeed {
     isInsideFrame = result != 0
     if isInsideFrame { return }
     frameIndex += 1
-    let next = (textOffset: textByteCount + output.pos, frame: frameIndex)
+    let next = TextFrame(
+      index: frameIndex, byteOffset: position - input.size + input.pos,
+      textOffset: textByteCount + output.pos)
     // Frames without text would pile up: only the last that begins at an offset can hold the byte
     // there.
     if frameStarts[frameStarts.count - 1].textOffset == next.textOffset {

@@ -1,0 +1,137 @@
+/// Finds the shards that a spec names, and how much each holds.
+struct SpecResolver {
+  let spec: CorpusSpec
+  let path: String
+  let folder: String
+  let tokenWidth: TokenWidth
+  /// What tokenizes text; nil if no domain is text.
+  let tokenizer: (any Tokenizer)?
+
+  private let formats: [DomainFormat]
+
+  init(spec: CorpusSpec, path: String, tokenizer: (any Tokenizer)?) throws(CorpusError) {
+    self.spec = spec
+    self.path = path
+    folder = DurableFile.parent(of: path)
+    let described = spec.tokenizer
+    try ManifestLimits.check(described, domains: spec.domains.map(\.name), path: path)
+    tokenWidth = .holding(vocabularySize: described.vocabularySize)
+    var formats: [DomainFormat] = []
+    for domain in spec.domains { formats.append(try domain.domainFormat(path: path)) }
+    self.formats = formats
+    let text = zip(spec.domains, formats).first { _, format in
+      if case .jsonLines = format { true } else { false }
+    }
+    guard let (domain, _) = text else {
+      self.tokenizer = nil
+      return
+    }
+    guard let found = tokenizer ?? TokenizerRegistry.tokenizer(named: described.name) else {
+      throw .spec(
+        path: path, domain: domain.name,
+        .tokenizer(name: described.name, known: TokenizerRegistry.names))
+    }
+    for (field, recorded, value) in [
+      ("name", described.name, found.name),
+      ("vocabulary size", "\(described.vocabularySize)", "\(found.vocabularySize)"),
+      ("end of text", "\(described.endOfText)", "\(found.endOfText)"),
+    ] where recorded != value {
+      throw .spec(
+        path: path, domain: domain.name,
+        .tokenizerDiffers(field: field, recorded: recorded, found: value))
+    }
+    self.tokenizer = found
+  }
+
+  /// Returns the domains with all that is known of their shards.
+  func domains() throws(CorpusError) -> [Domain] {
+    var domains: [Domain] = []
+    var total = 0
+    for (domain, format) in zip(spec.domains, formats) {
+      var shards: [Split: [ShardDescription]] = [:]
+      var sources: [Split: [ShardSource]] = [:]
+      for (split, patterns) in [(Split.train, domain.train), (.heldOut, domain.heldOut ?? [])] {
+        let found = try self.shards(of: domain, format: format, patterns: patterns)
+        shards[split] = found.map(\.description)
+        sources[split] = found.map(\.source)
+        for shard in found {
+          try ManifestLimits.check(shard.description, path: path)
+          total += max(shard.description.tokenCount, shard.description.byteCount)
+          try ManifestLimits.checkSum(total, path: path)
+        }
+      }
+      domains.append(
+        Domain(
+          name: domain.name,
+          fingerprint: DomainManifest.fingerprint(name: domain.name, splits: shards),
+          format: format, shards: shards, sources: sources))
+    }
+    return domains
+  }
+
+  private typealias Found = (description: ShardDescription, source: ShardSource)
+
+  private func shards(of domain: SpecDomain, format: DomainFormat, patterns: [String])
+    throws(CorpusError) -> [Found]
+  {
+    var found: [Found] = []
+    var seen: Set<String> = []
+    for pattern in patterns {
+      let suffix = if case .megatron = format { ".idx" } else { "" }
+      let matches = PathPattern.matches(pattern, suffix: suffix, in: folder)
+      guard !matches.isEmpty else {
+        throw .spec(path: path, domain: domain.name, .matchesNothing(pattern: pattern))
+      }
+      for match in matches {
+        guard seen.insert(match).inserted else {
+          throw .spec(path: path, domain: domain.name, .matchedTwice(path: match))
+        }
+        found += try shards(at: match, of: domain, format: format)
+      }
+    }
+    return found
+  }
+
+  private func shards(at match: String, of domain: SpecDomain, format: DomainFormat)
+    throws(CorpusError) -> [Found]
+  {
+    switch format {
+    case .native: [try nativeShard(at: match, of: domain)]
+    case .jsonLines: [(try Self.textFile(at: match), .text)]
+    case .mds, .megatron:
+      throw .spec(
+        path: path, domain: domain.name,
+        .format(found: domain.format, known: SpecDomain.formatNames))
+    }
+  }
+
+  /// Reads the index of a native shard.
+  private func nativeShard(at path: String, of domain: SpecDomain) throws(CorpusError) -> Found {
+    let file = try FileReader(path: path)
+    let (index, checksum) = try ShardIndex.read(from: file, domain: domain.name)
+    guard index.tokenWidth == tokenWidth else {
+      throw .spec(
+        path: self.path, domain: domain.name,
+        .tokenWidth(
+          path: path, found: index.tokenWidth.byteCount, expected: tokenWidth.byteCount))
+    }
+    return (
+      ShardDescription(
+        path: path, tokenCount: index.tokenCount, documentCount: index.documentCount,
+        byteCount: file.byteCount, checksum: checksum), .native
+    )
+  }
+
+  /// Describes a file of text by its size and a hash of its beginning and end: enough to notice
+  /// that another file stands there, without reading it all.
+  private static func textFile(at path: String) throws(CorpusError) -> ShardDescription {
+    let file = try FileReader(path: path)
+    let sampleByteCount = min(64 << 10, file.byteCount)
+    let bytes =
+      try file.bytes(at: 0, count: sampleByteCount)
+      + file.bytes(at: file.byteCount - sampleByteCount, count: sampleByteCount)
+    return ShardDescription(
+      path: path, tokenCount: 0, documentCount: 0, byteCount: file.byteCount,
+      checksum: XXHash.hash64(bytes) ^ UInt64(file.byteCount))
+  }
+}
