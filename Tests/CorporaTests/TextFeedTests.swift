@@ -21,7 +21,7 @@ private final class SlowFeed: TextFeed {
     return count
   }
 
-  func frame(at textOffset: Int) -> Int? { nil }
+  func frame(at textOffset: Int) -> TextFrame? { nil }
 }
 
 private struct FoundLine: Equatable {

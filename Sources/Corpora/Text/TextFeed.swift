@@ -105,8 +105,32 @@ package final class ZstdFeed: TextFeed {
   deinit { ZSTD_freeDCtx(context) }
 
   package func read(into buffer: UnsafeMutableRawBufferPointer) throws(CorpusError) -> Int {
+    try read(into: buffer, stopsAtFrameEnd: false)
+  }
+
+  /// Reads no further than the end of the frame that the next byte lies in, so that all of the
+  /// frame has been verified when the text of its end is there.
+  ///
+  /// - Returns: The number of bytes written, and whether the frame has ended.
+  func readFrame(into buffer: UnsafeMutableRawBufferPointer) throws(CorpusError) -> (
+    byteCount: Int, isAtEnd: Bool
+  ) {
+    let count = try read(into: buffer, stopsAtFrameEnd: true)
+    return (count, !isInsideFrame)
+  }
+
+  /// Where the next frame begins in the file, once ``readFrame(into:)`` said that one has ended.
+  var nextFrame: TextFrame {
+    TextFrame(
+      index: frameIndex, byteOffset: position - input.size + input.pos, textOffset: textByteCount)
+  }
+
+  private func read(into buffer: UnsafeMutableRawBufferPointer, stopsAtFrameEnd: Bool)
+    throws(CorpusError) -> Int
+  {
     var output = ZSTD_outBuffer(dst: buffer.baseAddress, size: buffer.count, pos: 0)
-    while output.pos < output.size {
+    // A frame may have an end behind its last byte of text, which takes no room.
+    while output.pos < output.size || stopsAtFrameEnd {
       if input.pos == input.size, try !refill() {
         // Even without input, what the decoder still holds comes out first.
         let before = output.pos
@@ -117,7 +141,9 @@ package final class ZstdFeed: TextFeed {
         }
         break
       }
+      let before = (output.pos, input.pos)
       try decode(&output)
+      if stopsAtFrameEnd, !isInsideFrame || before == (output.pos, input.pos) { break }
     }
     textByteCount += output.pos
     return output.pos

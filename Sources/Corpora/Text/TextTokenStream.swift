@@ -39,7 +39,9 @@ public struct TextCursor: Sendable, Equatable, Codable {
 /// 1. Blank lines and documents without text are passed over, as packing does.
 /// 2. A line that is not what it must be is an error with file, line and byte; packing can skip
 ///   such lines, a stream does not.
-/// 3. Memory is two lines at most, whatever the file's size.
+/// 3. Memory is two lines and one frame at most, whatever the file's size.
+/// 4. A frame that carries a checksum is verified before its text is handed out:
+///   ``VerifiedFrameFeed``.
 package final class TextTokenStream: TokenStream {
   package let place: ShardPlace
 
@@ -87,7 +89,7 @@ package final class TextTokenStream: TokenStream {
         fileByteCount: file.byteCount)
     }
     if path.hasSuffix(".zst") {
-      feed = try ZstdFeed(
+      feed = try VerifiedFrameFeed(
         file,
         from: TextFrame(
           index: cursor.frame, byteOffset: cursor.frameByteOffset,

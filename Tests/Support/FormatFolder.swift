@@ -1,0 +1,168 @@
+public import Corpora
+
+/// The same documents in every format that a corpus may have.
+///
+/// Tokens are the bytes of the text and 256 after each document, so that text, too, has them.
+public final class FormatFolder: Sendable {
+  /// The formats, and the ways in which they are read.
+  public enum Format: String, Sendable, CaseIterable {
+    case native
+    case jsonLines = "jsonl"
+    case compressedJSONLines = "jsonl.zst"
+
+    /// Whether the shards are read from their beginning on.
+    public var isStreamed: Bool {
+      switch self {
+      case .native: false
+      case .jsonLines, .compressedJSONLines: true
+      }
+    }
+
+    /// Whether nobody knows how many tokens there are.
+    public var isOpenEnded: Bool {
+      switch self {
+      case .native: false
+      case .jsonLines, .compressedJSONLines: true
+      }
+    }
+
+    /// What the spec says of a domain, beside its name and its paths.
+    fileprivate var keys: String {
+      switch self {
+      case .native: #""format": "native""#
+      case .jsonLines, .compressedJSONLines: #""format": "jsonl", "field": "text""#
+      }
+    }
+  }
+
+  /// The end-of-text id of the bytes tokenizer.
+  public static let endOfText: UInt32 = 256
+
+  /// The folder with the spec and the shards.
+  public let folder: TemporaryFolder
+  /// The format.
+  public let format: Format
+  /// The tokens, `[domain][shard][token]`.
+  public let tokens: [[[UInt32]]]
+  /// The files, `[domain][shard]`, below ``folder``.
+  public let files: [[String]]
+
+  /// The names of the domains.
+  public var names: [String] { tokens.indices.map { "domain-\($0)" } }
+
+  /// Writes a corpus.
+  ///
+  /// - Parameters:
+  ///   - format: the format.
+  ///   - documents: the text, `[domain][shard][document]`, no document empty.
+  /// - Throws: what the disk throws.
+  public init(_ format: Format, documents: [[[String]]]) throws {
+    self.format = format
+    let folder = try TemporaryFolder()
+    self.folder = folder
+    tokens = documents.map { shards in
+      shards.map { $0.flatMap { Array($0.utf8).map(UInt32.init) + [Self.endOfText] } }
+    }
+    var files: [[String]] = []
+    for (domain, shards) in documents.enumerated() {
+      try folder.makeFolder("domain-\(domain)")
+      files.append(
+        try shards.enumerated().map { shard, documents in
+          let name = "domain-\(domain)/shard-\(shard).\(Self.suffix(of: format))"
+          try Self.write(documents, as: format, to: folder.path, name: name)
+          return name
+        })
+    }
+    self.files = files
+    try folder.write(Array(spec().utf8), to: "spec.json")
+  }
+
+  /// Opens the corpus.
+  ///
+  /// - Returns: the corpus of the spec.
+  /// - Throws: a ``Corpora/CorpusError``.
+  public func open() throws(CorpusError) -> Corpus { try Corpus(at: folder.path + "/spec.json") }
+
+  private func spec() -> String {
+    let domains = names.map {
+      #"{"name": "\#($0)", \#(format.keys), "train": ["\#($0)/shard-*"]}"#
+    }
+    return """
+      {"format": "headrace-spec", "version": 1, "name": "formats",
+       "tokenizer": {"name": "bytes", "vocabulary_size": 257, "end_of_text": 256},
+       "domains": [\(domains.joined(separator: ",\n"))]}
+      """
+  }
+
+  private static func suffix(of format: Format) -> String {
+    format == .native ? "tokens.zst" : format.rawValue
+  }
+
+  private static func write(
+    _ documents: [String], as format: Format, to folder: String, name: String
+  ) throws {
+    let path = folder + "/" + name
+    switch format {
+    case .native:
+      let tokens = documents.flatMap { Array($0.utf8).map(UInt32.init) + [endOfText] }
+      try SyntheticCorpus.writeShard(tokens, width: .uint16, folder: folder, name: name)
+    case .jsonLines:
+      try DurableFile.write(documents.flatMap(line), to: path)
+    case .compressedJSONLines:
+      // Frames end anywhere, in the middle of lines too.
+      var text = documents.flatMap(line)
+      // The encoder takes whole tokens of two bytes; a blank line is no document.
+      if text.count % 2 == 1 { text.append(UInt8(ascii: "\n")) }
+      let encoder = try FrameEncoder(tokenWidth: .uint16, level: 1)
+      var bytes: [UInt8] = []
+      for begin in stride(from: 0, to: text.count, by: 99_998) {
+        let part = text[begin..<min(begin + 99_998, text.count)]
+        bytes += try part.withUnsafeBytes { try encoder.encode($0) }.bytes
+      }
+      try DurableFile.write(bytes, to: path)
+    }
+  }
+
+  /// A line with the text and a field beside it; what JSON must escape is escaped, and every other
+  /// "é" too.
+  private static func line(_ text: String) -> [UInt8] {
+    var line = Array(#"{"id": 7, "text": ""#.utf8)
+    for (index, scalar) in text.unicodeScalars.enumerated() {
+      switch scalar {
+      case "\n": line += Array(#"\n"#.utf8)
+      case "\"": line += Array(#"\""#.utf8)
+      case "\\": line += Array(#"\\"#.utf8)
+      case "é" where index % 2 == 0: line += Array(#"\u00e9"#.utf8)
+      default: line += Array(String(scalar).utf8)
+      }
+    }
+    return line + Array("\"}\n".utf8)
+  }
+
+  /// Makes up documents: lines of words, quotes and letters beyond ASCII, of many lengths.
+  ///
+  /// - Parameters:
+  ///   - byteCount: about how many bytes all of them have.
+  ///   - seed: other seeds give other text.
+  /// - Returns: the documents.
+  public static func documents(byteCount: Int, seed: UInt64) -> [String] {
+    var state = seed &+ 1
+    func next() -> UInt64 {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return state >> 33
+    }
+    let words = ["mill", "race", "é", "wheel \"of\"", "\\weir\\", "sluice\n", "water", "42"]
+    var documents: [String] = []
+    var made = 0
+    while made < byteCount {
+      let length = Int(next() % 3000)
+      var text = "\(seed)-\(documents.count)"
+      while text.utf8.count < length {
+        text += " " + words[Int(next() % UInt64(words.count))] + String(next() % 1000)
+      }
+      documents.append(text)
+      made += text.utf8.count + 1
+    }
+    return documents
+  }
+}
