@@ -14,6 +14,7 @@ enum PathPattern {
   ///   - suffix: What is appended to the pattern and taken off what matches, for files that are
   ///     named by their common beginning.
   ///   - folder: Where a pattern that is not absolute begins.
+  /// - Returns: The paths, each with the folder before it; empty if nothing matches.
   static func matches(_ pattern: String, suffix: String = "", in folder: String) -> [String] {
     let whole = (pattern.hasPrefix("/") ? pattern : escaped(folder) + "/" + pattern) + suffix
     var found = glob_t()

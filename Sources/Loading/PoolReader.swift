@@ -66,8 +66,8 @@ final class PoolReader {
 
   /// Goes on with text where a checkpoint left off.
   ///
-  /// - Throws: ``LoadingError/checkpointDamaged(path:_:)`` if a domain of text has no mark that fits
-  ///   its position.
+  /// - Throws: ``LoadingError/checkpointDamaged(path:_:)`` if a domain of text has no mark that
+  ///   fits its position.
   func restore(_ marks: [Int: TextMark], positions: [Int]) throws(LoadingError) {
     for domain in textDomains {
       guard let mark = marks[domain], mark.isSound, mark.position <= positions[domain],

@@ -6,8 +6,8 @@ internal import Corpora
 /// number of shards needs a bounded number of file descriptors and a bounded amount of memory for
 /// indexes; one that is opened again is compared with the manifest again.
 final class ShardStore: @unchecked Sendable {
-  // Sound: `shards`, `isVerified` and `opened` are only touched with `monitor` locked; a reader itself may be
-  // used by any thread.
+  // Sound: `shards`, `isVerified` and `opened` are only touched with `monitor` locked; a reader
+  // itself may be used by any thread.
   private let monitor = Monitor()
   private let corpus: Corpus
   private let split: Split

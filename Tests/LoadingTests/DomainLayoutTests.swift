@@ -56,4 +56,55 @@ struct DomainLayoutTests {
     #expect(layout.sequenceCount == 0)
     #expect(layout.unitCount == 0)
   }
+
+  // A shard of 32 tokens, T = 4: (32 − 1) div 16 = 1 full frame, and 16 tokens are left, of which
+  // 15 div 4 = 3 sequences. Where shards may be a whole number of frames, as in formats without
+  // frames, the last one is never missing: it holds the last target.
+  @Test func `a shard of whole frames ends with a frame for its last target`() {
+    let layout = DomainLayout(
+      shardTokenCounts: [32, 0, 17], sequenceLength: 4, frameTokenCount: 16)
+    #expect(layout.frameUnitCount == 2)
+    #expect(layout.sequenceCount == 2 * 4 + 3)
+    #expect(layout.tokens(ofUnit: 0) == (shard: 0, tokens: 0..<17))
+    #expect(layout.tokens(ofUnit: 1) == (shard: 2, tokens: 0..<17))
+    #expect(
+      layout.tokens(of: .init(shard: 0, frame: 1, sequences: 1..<3)) == 20..<29)
+  }
+
+  // Samples of 5 tokens are sequences of T = 4, S = 4 to a unit of 20 tokens: shard 0 has 6, one
+  // unit and 2; shard 1 has 3. The 5 that are left over are a unit and one of 1.
+  @Test func `samples that are sequences share no token`() {
+    let layout = DomainLayout(
+      shardTokenCounts: [30, 15], sequenceLength: 4, frameTokenCount: 16,
+      samplesAreSequences: true)
+    #expect(layout.frameUnitCount == 1)
+    #expect(layout.sequenceCount == 9)
+    #expect(layout.unusedTokenCount == 0)
+    #expect(layout.rowSpacing(ofUnit: 0) == 5)
+    #expect(layout.tokens(ofUnit: 0) == (shard: 0, tokens: 0..<20))
+    #expect(segments(layout, unit: 1) == [[0, 1, 0, 2], [1, 0, 0, 2]])
+    #expect(layout.tokens(of: .init(shard: 1, frame: 0, sequences: 1..<3)) == 5..<15)
+  }
+
+  // Streams of 38, 15 and 0 tokens hold 37 div 4 = 9, 14 div 4 = 3 and 0 sequences.
+  @Test func `a stream has sequences and no units of its own`() {
+    let layout = DomainLayout(
+      shardTokenCounts: [38, 15, 0], sequenceLength: 4, frameTokenCount: 16, access: .stream)
+    #expect((0..<3).map { layout.streamedSequenceCount(ofShard: $0) } == [9, 3, 0])
+    #expect(layout.sequenceCount == 12)
+    #expect(layout.unitCount == 3)
+    #expect(layout.wholeUnitCount == 0)
+    #expect(layout.frameUnitCount == 0)
+    #expect(layout.unusedTokenCount == 53 - 48)
+    #expect(layout.rowSpacing(ofUnit: 1) == 5)
+  }
+
+  @Test func `nothing is counted of what is open-ended`() {
+    let layout = DomainLayout(
+      shardTokenCounts: [0, 0], sequenceLength: 4, frameTokenCount: 16, access: .openEnded)
+    #expect(layout.sequenceCount == 0)
+    #expect(layout.shardCount == 2)
+    #expect(layout.unusedTokenCount == 0)
+    #expect(layout.unitTokenCapacity == 20)
+  }
 }

@@ -72,8 +72,12 @@ package final class TextTokenStream: TokenStream {
   /// Opens the file at `path`, which is zstd-compressed if its name ends in `.zst`.
   ///
   /// - Parameters:
+  ///   - path: The file.
+  ///   - domain: The domain's name, for errors.
   ///   - field: The name of the field that holds the text.
+  ///   - tokenizer: What makes tokens of the text.
   ///   - cursor: Where to begin.
+  /// - Throws: ``CorpusError`` if the file does not open, or is not the one of the cursor.
   package init(
     path: String, domain: String, field: String, tokenizer: any Tokenizer,
     from cursor: TextCursor = TextCursor()

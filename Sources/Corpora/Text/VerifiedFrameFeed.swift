@@ -2,8 +2,8 @@ internal import CZstd
 
 /// What a zstd file decompresses to, each frame verified before its text is handed out.
 ///
-/// The checksum stands at a frame's end, so that text which is handed out as it comes may be damaged
-/// text. Three cases:
+/// The checksum stands at a frame's end, so that text which is handed out as it comes may be
+/// damaged. Three cases:
 ///
 /// 1. A frame of at most 16 MiB, whose header says so, is decoded whole and handed out then.
 /// 2. A larger frame, or one of unknown size, is decoded twice: once to verify it, in small pieces

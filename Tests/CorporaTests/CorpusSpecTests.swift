@@ -1,0 +1,123 @@
+// Covers: SpecResolver.swift, PathPattern.swift, ManifestLimits.swift, DomainFormat.swift
+import Corpora
+import HeadraceTesting
+import Testing
+
+@Suite(.timeLimit(.minutes(1)))
+struct CorpusSpecTests {
+  private let folder: TemporaryFolder
+
+  init() throws {
+    folder = try TemporaryFolder()
+    try folder.makeFolder("b[1]")
+    for name in ["b[1]/2.jsonl", "b[1]/10.jsonl", "b[1]/1.jsonl", "c.jsonl"] {
+      try folder.write(Array("{\"text\": \"\(name)\"}\n".utf8), to: name)
+    }
+    try SyntheticCorpus.writeShard(
+      Array(0..<300).map { $0 % 257 }, width: .uint16, folder: folder.path, name: "n.tokens.zst")
+    try SyntheticCorpus.writeShard(
+      Array(0..<300), width: .uint32, folder: folder.path, name: "w.tokens.zst")
+  }
+
+  private func open(
+    _ domains: String, tokenizer: String = "bytes", vocabulary: Int = 257, version: Int = 1,
+    more: String = ""
+  ) throws -> Corpus {
+    let spec = """
+      {"format": "headrace-spec", "version": \(version), "name": "s"\(more),
+       "tokenizer": {"name": "\(tokenizer)", "vocabulary_size": \(vocabulary), "end_of_text": 256},
+       "domains": [\(domains)]}
+      """
+    try folder.replace("spec.json", with: Array(spec.utf8))
+    return try Corpus(at: folder.path + "/spec.json")
+  }
+
+  private func refusal(_ body: () throws -> Corpus) -> String {
+    do {
+      _ = try body()
+      return "no error"
+    } catch {
+      return "\(error)"
+    }
+  }
+
+  @Test func `names the files that patterns match, in the order of their bytes`() throws {
+    let corpus = try open(
+      #"""
+      {"name": "a", "format": "jsonl", "train": ["b\\[1]/*.jsonl"], "held_out": ["c.jsonl"]},
+      {"name": "n", "format": "native", "train": ["n.tokens.???"]}
+      """#)
+    let shards = corpus.domains[0].shards
+    #expect(
+      shards[.train]?.map { $0.path.split(separator: "/").last } == [
+        "1.jsonl", "10.jsonl", "2.jsonl",
+      ])
+    #expect(shards[.heldOut]?.count == 1)
+    #expect(corpus.domains[0].format == .jsonLines(field: "text"))
+    #expect(corpus.domains[0].isOpenEnded && corpus.domains[0].isStreamed)
+    #expect(corpus.domains[1].tokenCount(of: .train) == 300)
+    #expect(!corpus.domains[1].isStreamed)
+  }
+
+  @Test func `a folder whose name holds a pattern is no pattern`() throws {
+    let spec = """
+      {"format": "headrace-spec", "version": 1, "name": "s",
+       "tokenizer": {"name": "bytes", "vocabulary_size": 257, "end_of_text": 256},
+       "domains": [{"name": "a", "format": "jsonl", "train": ["1*.jsonl"]}]}
+      """
+    try folder.replace("b[1]/spec.json", with: Array(spec.utf8))
+    let corpus = try Corpus(at: folder.path + "/b[1]/spec.json")
+    #expect(corpus.domains[0].shards[.train]?.count == 2)
+  }
+
+  @Test func `a fingerprint follows a file's size, beginning and end`() throws {
+    let spec = #"{"name": "a", "format": "jsonl", "train": ["c.jsonl"]}"#
+    let first = try open(spec).domains[0].fingerprint
+    #expect(try open(spec).domains[0].fingerprint == first)
+    try folder.replace("c.jsonl", with: Array("{\"text\": \"C.jsonl\"}\n".utf8))
+    #expect(try open(spec).domains[0].fingerprint != first)
+  }
+
+  @Test(arguments: [
+    (#"{"name": "a", "format": "jsonl", "train": ["none-*"]}"#, "nothing matches \"none-*\""),
+    (#"{"name": "a", "format": "jsonl", "train": ["c.jsonl", "c*"]}"#, "matched twice"),
+    (#"{"name": "a", "format": "parquet", "train": ["c.jsonl"]}"#, "native, mds, megatron, jsonl"),
+    (#"{"name": "a", "format": "jsonl", "train": ["c.jsonl"], "column": "x"}"#, "\"column\""),
+    (#"{"name": "a", "format": "native", "train": ["n.*"], "field": "x"}"#, "\"field\""),
+    (#"{"name": "a", "format": "jsonl", "trian": ["c.jsonl"]}"#, "trian"),
+    (#"{"name": "a/b", "format": "jsonl", "train": ["c.jsonl"]}"#, "plain name"),
+    (#"{"name": "a", "format": "native", "train": ["w.tokens.zst"]}"#, "tokens of 4 bytes"),
+    (#"{"name": "a", "format": "native", "train": ["c.jsonl"]}"#, "c.jsonl"),
+    (#"{"name": "a", "format": "jsonl", "train": ["b*"]}"#, "b[1]"),
+  ])
+  func `what cannot be is refused by name`(domain: String, part: String) {
+    let text = refusal { try open(domain) }
+    #expect(text.contains(part), "\(text)")
+  }
+
+  @Test func `names, versions, keys and tokenizers are checked`() throws {
+    let domain = #"{"name": "a", "format": "jsonl", "train": ["c.jsonl"]}"#
+    #expect(refusal { try open(domain + "," + domain) }.contains("repeated"))
+    #expect(refusal { try open("") }.contains("number of domains"))
+    #expect(refusal { try open(domain, version: 2) }.contains("version"))
+    #expect(refusal { try open(domain, more: #", "tokeniser": 1"#) }.contains("tokeniser"))
+    #expect(refusal { try open(domain, tokenizer: "gpt2") }.contains("\"gpt2\""))
+    #expect(refusal { try open(domain, vocabulary: 300) }.contains("vocabulary size is 300"))
+    #expect(refusal { try open(domain, vocabulary: -1) }.contains("vocabulary_size"))
+  }
+
+  @Test func `no bytes of a spec crash the program`() throws {
+    _ = try open(#"{"name": "a", "format": "jsonl", "train": ["c.jsonl"]}"#)
+    let whole = try folder.bytes(of: "spec.json")
+    for position in whole.indices {
+      for byte: UInt8 in [0, 0x22, 0x7B, 0xFF] {
+        var damaged = whole
+        damaged[position] = byte
+        try folder.replace("spec.json", with: damaged)
+        _ = try? Corpus(at: folder.path + "/spec.json")
+      }
+      try folder.replace("spec.json", with: Array(whole[..<position]))
+      #expect(throws: CorpusError.self) { _ = try Corpus(at: folder.path + "/spec.json") }
+    }
+  }
+}
