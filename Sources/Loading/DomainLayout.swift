@@ -30,7 +30,7 @@ package struct DomainLayout: Sendable, Equatable {
   package let unusedTokenCount: Int
 
   /// The number of tokens in a full frame; a parameter only so that small examples can be checked.
-  private let frameTokenCount: Int
+  let frameTokenCount: Int
   /// Full units in the shards before each shard, and in all.
   private let unitsBeforeShard: [Int]
   /// Tail sequences in the shards before each shard, and in all.

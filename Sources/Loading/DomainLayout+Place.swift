@@ -1,0 +1,41 @@
+/// Where a sequence's first token lies.
+package struct TokenPlace: Sendable, Equatable {
+  /// The shard's index among those of its domain and split.
+  package var shard: Int
+  /// The tokens of the shard before it.
+  package var tokenOffset: Int
+}
+
+extension DomainLayout {
+  /// Returns where `sequence` of unit `unitIndex` begins.
+  ///
+  /// - Precondition: The unit has that sequence.
+  package func place(ofSequence sequence: Int, inUnit unitIndex: Int) -> TokenPlace {
+    guard unitIndex >= frameUnitCount else {
+      let (shard, frames) = frames(ofUnit: unitIndex)
+      return TokenPlace(
+        shard: shard,
+        tokenOffset: frames.lowerBound * frameTokenCount + sequence * sequenceLength)
+    }
+    var place = TokenPlace(shard: 0, tokenOffset: 0)
+    var before = 0
+    forEachTailSegment(ofUnit: unitIndex) { segment in
+      if (before..<before + segment.sequences.count).contains(sequence) {
+        let inFrame = segment.sequences.lowerBound + sequence - before
+        place = TokenPlace(
+          shard: segment.shard,
+          tokenOffset: segment.frame * frameTokenCount + inFrame * sequenceLength)
+      }
+      before += segment.sequences.count
+    }
+    return place
+  }
+}
+
+extension DomainOrder {
+  /// Returns where the sequence at position `n` begins; pure arithmetic, nothing is read.
+  package func tokenPlace(at position: Int) -> TokenPlace {
+    let (unit, sequence) = sequence(at: position)
+    return layout.place(ofSequence: sequence, inUnit: unit)
+  }
+}
