@@ -37,6 +37,12 @@ public enum LoadingError: Error {
   case ledgerExists(path: String)
   /// A line of a ledger does not decode; lines are counted from 1.
   case ledgerDamaged(path: String, line: Int, reason: String)
+  /// A ledger has no line of that step; `last` is the last step before it, nil if there is none.
+  case ledgerStepMissing(path: String, step: Int, last: Int?)
+  /// A step cannot be made again: its ledger was written with another corpus or order.
+  case replayDiffers(path: String, field: String, recorded: String, found: String)
+  /// A ledger line does not make the batch that it records.
+  case replayContradicts(path: String, step: Int, field: String, recorded: Int, found: Int)
   /// A mixture was set although the policy is not `manual`.
   case policyIsNotManual(policy: String)
   /// A caller's buffer has another size than the batch.
