@@ -146,7 +146,7 @@ extension FrameFault: CustomStringConvertible {
     case .token(let position, let token, let vocabularySize):
       "token \(position) is \(token), which a vocabulary of \(vocabularySize) does not have"
     case .documentCount(let recorded, let found):
-      "the shard holds \(found) documents, not \(recorded)"
+      "\(found) documents end in it, not \(recorded)"
     }
   }
 }

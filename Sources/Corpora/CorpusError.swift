@@ -99,6 +99,7 @@ public enum FrameFault: Sendable, Equatable {
   case firstToken(recorded: UInt32, found: UInt32)
   /// A token is not in the vocabulary; `position` counts tokens in the frame from 0.
   case token(position: Int, token: UInt32, vocabularySize: Int)
-  /// The number of end-of-text tokens in the shard is not its number of documents.
+  /// The number of end-of-text tokens in the frame is not the number of documents that the index
+  /// records for it.
   case documentCount(recorded: Int, found: Int)
 }

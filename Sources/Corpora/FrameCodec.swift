@@ -6,6 +6,8 @@ package struct EncodedFrame: Sendable {
   package var bytes: [UInt8]
   /// How many tokens it holds, 1…``tokensPerFrame``.
   package var tokenCount: Int
+  /// How many documents end in it: the number of its end-of-text tokens.
+  package var documentCount: Int
   /// Its first token.
   package var firstToken: UInt32
   /// The low 32 bits of the XXH64 of its tokens' bytes, as the frame itself ends with.
@@ -18,12 +20,14 @@ package struct EncodedFrame: Sendable {
 package final class FrameEncoder {
   private let context: OpaquePointer
   private let tokenWidth: TokenWidth
+  private let endOfText: UInt32
 
-  /// Creates an encoder at a zstd level, 1…19.
-  package init(tokenWidth: TokenWidth, level: Int) throws(CorpusError) {
+  /// Creates an encoder at a zstd level, 1…19, of frames in which `endOfText` ends documents.
+  package init(tokenWidth: TokenWidth, level: Int, endOfText: UInt32) throws(CorpusError) {
     guard let context = ZSTD_createCCtx() else { throw .compressionFailed(code: -1) }
     self.context = context
     self.tokenWidth = tokenWidth
+    self.endOfText = endOfText
     for (parameter, value) in [
       (ZSTD_c_compressionLevel, Int32(level)), (ZSTD_c_checksumFlag, 1),
       (ZSTD_c_contentSizeFlag, 1),
@@ -56,6 +60,7 @@ package final class FrameEncoder {
     try check(result)
     return EncodedFrame(
       bytes: bytes, tokenCount: tokenCount,
+      documentCount: tokenWidth.count(of: endOfText, in: tokenBytes),
       firstToken: tokenWidth.token(at: 0, of: tokenBytes),
       checksum: UInt32(truncatingIfNeeded: XXHash.hash64(tokenBytes)),
       hash: XXHash.hash64(bytes))
@@ -132,6 +137,41 @@ extension TokenWidth {
       bytes.storeBytes(of: UInt16(truncatingIfNeeded: token).littleEndian, as: UInt16.self)
     case .uint32: bytes.storeBytes(of: token.littleEndian, as: UInt32.self)
     }
+  }
+
+  /// Returns how many of the little-endian tokens are `token`.
+  ///
+  /// - Precondition: `bytes` is aligned to a token.
+  package func count(of token: UInt32, in bytes: UnsafeRawBufferPointer) -> Int {
+    switch self {
+    case .uint16:
+      guard let token = UInt16(exactly: token) else { return 0 }
+      return Self.count(of: token.littleEndian, in: bytes.assumingMemoryBound(to: UInt16.self))
+    case .uint32:
+      return Self.count(of: token.littleEndian, in: bytes.assumingMemoryBound(to: UInt32.self))
+    }
+  }
+
+  /// Returns the last place of `token` among the little-endian tokens; nil if it is not there.
+  ///
+  /// - Precondition: `bytes` is aligned to a token.
+  package func lastPlace(of token: UInt32, in bytes: UnsafeRawBufferPointer) -> Int? {
+    switch self {
+    case .uint16:
+      guard let token = UInt16(exactly: token) else { return nil }
+      return bytes.assumingMemoryBound(to: UInt16.self).lastIndex(of: token.littleEndian)
+    case .uint32:
+      return bytes.assumingMemoryBound(to: UInt32.self).lastIndex(of: token.littleEndian)
+    }
+  }
+
+  @inline(__always)
+  private static func count<Word: FixedWidthInteger>(
+    of word: Word, in words: UnsafeBufferPointer<Word>
+  ) -> Int {
+    var count = 0
+    for other in words { count += other == word ? 1 : 0 }
+    return count
   }
 
   /// Returns the token at `position` of little-endian tokens.

@@ -80,6 +80,7 @@ private struct Tail {
 
   /// Returns the index of `frameCount` frames that begins `byteCount` bytes before the end.
   func index(frameCount: Int, byteCount: Int) throws(CorpusError) -> (ShardIndex, UInt64) {
+    try refuseOtherVersion(frameCount: frameCount)
     let begin = bytes.count - byteCount
     let body = begin + ShardIndex.skippableHeaderByteCount
     let bodyByteCount =
@@ -113,20 +114,34 @@ private struct Tail {
     let frames = try frames(
       from: body + ShardIndex.headerByteCount, count: frameCount,
       dataByteCount: file.byteCount - byteCount)
-    let index = ShardIndex(
-      tokenWidth: tokenWidth, documentCount: Int(clamping: number(UInt64.self, at: body + 24)),
-      frames: frames)
+    let index = ShardIndex(tokenWidth: tokenWidth, frames: frames)
     try expectEqual(
       "token count", index.tokenCount, Int(clamping: number(UInt64.self, at: body + 16)),
       at: body + 16)
-    // Every document ends with a token of its own.
-    guard index.documentCount <= index.tokenCount else {
-      throw damage(
-        at: fileOffset(body + 24),
-        .length(recorded: index.documentCount, allowed: 0...index.tokenCount))
-    }
+    try expectEqual(
+      "document count", index.documentCount, Int(clamping: number(UInt64.self, at: body + 24)),
+      at: body + 24)
     try expectSeekTable(of: index, at: body + bodyByteCount)
     return (index, recorded)
+  }
+
+  /// Names another version before anything that depends on it is read: where the index begins, the
+  /// seek table says, whatever the version.
+  private func refuseOtherVersion(frameCount: Int) throws(CorpusError) {
+    let table = bytes.count - ShardIndex.seekTableByteCount(entryCount: frameCount + 1)
+    // The last entry is the index's; its first number is the index's size.
+    let entry = bytes.count - ShardIndex.seekFooterByteCount - ShardIndex.seekEntryByteCount
+    guard entry >= 0 else { return }
+    let position = table - Int(number(UInt32.self, at: entry))
+    let body = position + ShardIndex.skippableHeaderByteCount
+    guard position >= 0, body + 12 <= bytes.count,
+      number(UInt64.self, at: body) == ShardIndex.magic
+    else { return }
+    let version = number(UInt32.self, at: body + 8)
+    guard version == ShardIndex.version else {
+      throw damage(
+        at: fileOffset(body + 8), .version(found: version, supported: ShardIndex.version))
+    }
   }
 
   /// Reads the frame entries, which must cover the data exactly and in order.
@@ -151,12 +166,18 @@ private struct Tail {
         throw damage(
           at: fileOffset(entry + 4), .length(recorded: byteCount, allowed: 1...max(1, most)))
       }
+      // Every document ends with a token of its own.
+      let documentCount = Int(number(UInt32.self, at: entry + 8))
+      guard documentCount <= tokenCount else {
+        throw damage(
+          at: fileOffset(entry + 8), .length(recorded: documentCount, allowed: 0...tokenCount))
+      }
       frames.append(
         FrameEntry(
           byteOffset: byteOffset, byteCount: byteCount, tokenCount: tokenCount,
-          firstToken: number(UInt32.self, at: entry + 8),
-          checksum: number(UInt32.self, at: entry + 12),
-          hash: number(UInt64.self, at: entry + 16)))
+          documentCount: documentCount, firstToken: number(UInt32.self, at: entry + 12),
+          checksum: number(UInt32.self, at: entry + 16),
+          hash: number(UInt64.self, at: entry + 20)))
       byteOffset += byteCount
     }
     try expectEqual("bytes in all frames", dataByteCount, byteOffset, at: position)

@@ -6,6 +6,8 @@ package struct FrameEntry: Sendable, Equatable {
   package var byteCount: Int
   /// How many tokens the frame holds.
   package var tokenCount: Int
+  /// How many documents end in the frame: the number of its end-of-text tokens.
+  package var documentCount: Int
   /// The frame's first token: the last target of the frame before it.
   package var firstToken: UInt32
   /// The low 32 bits of the XXH64 of the frame's content.
@@ -23,14 +25,14 @@ package struct FrameEntry: Sendable, Equatable {
 ///                           all but the last hold 2^18 tokens
 ///     index                 skippable frame 0x184D2A5D
 ///        0    8   "HEADRACE"
-///        8    4   version, 1
+///        8    4   version, 2
 ///       12    4   token width in bytes, 2 or 4
 ///       16    8   tokens in the shard
 ///       24    8   documents in the shard
 ///       32    4   n, frames in the shard
 ///       36    4   tokens in a full frame, 2^18
-///       40  24n   per frame: tokens, compressed bytes, first token, checksum of the content
-///                 (4 bytes each), XXH64 of the compressed frame (8)
+///       40  28n   per frame: tokens, compressed bytes, documents that end in it, first token,
+///                 checksum of the content (4 bytes each), XXH64 of the compressed frame (8)
 ///       …     8   XXH64 of all of the above: the shard's checksum in the manifest
 ///     seek table            skippable frame 0x184D2A5E of zstd's seekable format, with
 ///                           checksums; its last entry is the index itself, without content
@@ -39,19 +41,20 @@ package struct FrameEntry: Sendable, Equatable {
 /// content, is 64 bits strong in place of the 32 that end a zstd frame, and keeps damaged bytes out
 /// of the decoder. The hashes stand in the index and the index's own checksum stands in the
 /// manifest, so that a shard that was exchanged for another is found out although nothing but its
-/// index was read.
+/// index was read. The documents are counted by frame so that the document of any token is found
+/// by decoding the frame around it.
 package struct ShardIndex: Sendable, Equatable {
   /// How many bytes a token takes.
   package var tokenWidth: TokenWidth
-  /// The number of documents, each ended by one end-of-text token.
-  package var documentCount: Int
   /// The frames in file order.
   package var frames: [FrameEntry]
 
+  /// The number of documents, each ended by one end-of-text token.
+  package var documentCount: Int { frames.reduce(0) { $0 + $1.documentCount } }
   /// The number of tokens in the shard.
   package var tokenCount: Int { frames.reduce(0) { $0 + $1.tokenCount } }
 
-  static let version: UInt32 = 1
+  static let version: UInt32 = 2
   static let magic: UInt64 = 0x4543_4152_4441_4548  // "HEADRACE"
   static let indexFrameMagic: UInt32 = 0x184D_2A5D
   static let seekTableFrameMagic: UInt32 = 0x184D_2A5E
@@ -63,7 +66,7 @@ package struct ShardIndex: Sendable, Equatable {
 
   static let skippableHeaderByteCount = 8
   static let headerByteCount = 40
-  static let entryByteCount = 24
+  static let entryByteCount = 28
   static let seekEntryByteCount = 12
   static let seekFooterByteCount = 9
   /// More frames than this (2^42 tokens) are taken for damage.
@@ -92,6 +95,7 @@ package struct ShardIndex: Sendable, Equatable {
     for frame in frames {
       index.append(UInt32(frame.tokenCount))
       index.append(UInt32(frame.byteCount))
+      index.append(UInt32(frame.documentCount))
       index.append(frame.firstToken)
       index.append(frame.checksum)
       index.append(frame.hash)

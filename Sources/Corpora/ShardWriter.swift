@@ -6,7 +6,7 @@ package struct ShardWriter: ~Copyable {
   /// Begins a shard that will stand at `path`.
   package init(path: String, tokenWidth: TokenWidth) throws(CorpusError) {
     file = try DurableFile(path: path)
-    index = ShardIndex(tokenWidth: tokenWidth, documentCount: 0, frames: [])
+    index = ShardIndex(tokenWidth: tokenWidth, frames: [])
   }
 
   /// Appends the next frame.
@@ -21,7 +21,8 @@ package struct ShardWriter: ~Copyable {
     index.frames.append(
       FrameEntry(
         byteOffset: byteOffset, byteCount: frame.bytes.count, tokenCount: frame.tokenCount,
-        firstToken: frame.firstToken, checksum: frame.checksum, hash: frame.hash))
+        documentCount: frame.documentCount, firstToken: frame.firstToken, checksum: frame.checksum,
+        hash: frame.hash))
   }
 
   /// Ends the shard, makes it durable, and returns what the manifest records of it under
@@ -29,17 +30,16 @@ package struct ShardWriter: ~Copyable {
   ///
   /// - Precondition: The last frame is shorter than a full one and not empty, so that every full
   ///   frame has a next token.
-  package consuming func finish(documentCount: Int, manifestPath: String) throws(CorpusError)
+  package consuming func finish(manifestPath: String) throws(CorpusError)
     -> ShardDescription
   {
     precondition(
       index.frames.last.map { $0.tokenCount < tokensPerFrame } ?? false,
       "a shard ends with a frame of 1 to \(tokensPerFrame - 1) tokens")
-    index.documentCount = documentCount
     let (tail, checksum) = index.encoded()
     try file.write(tail)
     let description = ShardDescription(
-      path: manifestPath, tokenCount: index.tokenCount, documentCount: documentCount,
+      path: manifestPath, tokenCount: index.tokenCount, documentCount: index.documentCount,
       byteCount: file.byteCount, checksum: checksum)
     try file.commit()
     return description

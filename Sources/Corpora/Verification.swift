@@ -12,7 +12,8 @@ internal import Synchronization
 ///    right.
 /// 4. The content has the checksum and the first token of the index.
 /// 5. Every token is in the vocabulary.
-/// 6. The shard has as many end-of-text tokens as documents, if all its frames are whole.
+/// 6. Each frame has as many end-of-text tokens as the index records documents that end in it; the
+///   index's sum is the manifest's number of documents.
 ///
 /// Damage ends nothing: it is noted and the next frame is read. A frame is noted with the first
 /// thing that is wrong with it; a shard whose index cannot be trusted is noted as a whole.
@@ -67,13 +68,6 @@ private final class VerificationWork: Sendable {
     let splitIndex: Int
   }
 
-  /// What is known of a shard whose frames are being read.
-  private struct Tally {
-    var framesLeft: Int
-    var endOfTextCount = 0
-    var isWhole = true
-  }
-
   /// A fault and where it stands in the report.
   private struct Finding {
     let taskIndex: Int
@@ -85,8 +79,9 @@ private final class VerificationWork: Sendable {
     /// The shard whose frames are handed out now.
     var reader: ShardReader?
     var nextFrame = 0
-    /// By task, the shards that have frames left: at most one more than there are threads.
-    var tallies: [Int: Tally] = [:]
+    /// By task, the frames that are left of each shard that is being read: at most one shard more
+    /// than there are threads.
+    var framesLeft: [Int: Int] = [:]
     var splits: [VerificationReport.SplitCount]
     var findings: [Finding] = []
     var progress = VerificationProgress()
@@ -148,13 +143,13 @@ private final class VerificationWork: Sendable {
       let entry = task.reader.index.frames[task.frame]
       let content = UnsafeMutableRawBufferPointer(
         rebasing: tokens[..<(entry.tokenCount * corpus.tokenWidth.byteCount)])
-      let result: Result<Int, CorpusError>
+      var fault: CorpusError?
       do throws(CorpusError) {
-        result = .success(try verify(task, content: content, using: decoder))
+        try verify(task, content: content, using: decoder)
       } catch {
-        result = .failure(error)
+        fault = error
       }
-      finish(task, result)
+      finish(task, fault)
     }
   }
 
@@ -170,17 +165,17 @@ private final class VerificationWork: Sendable {
     }
   }
 
-  /// Returns the number of end-of-text tokens in a frame that is whole.
+  /// Reads a frame and compares it with everything that is recorded of it.
   private func verify(
     _ task: FrameTask, content: UnsafeMutableRawBufferPointer, using decoder: FrameDecoder
-  ) throws(CorpusError) -> Int {
+  ) throws(CorpusError) {
     let (reader, frame) = (task.reader, task.frame)
     try reader.decode(frame: frame, into: content, using: decoder)
     let content = UnsafeRawBufferPointer(content)
-    let recorded = reader.index.frames[frame].checksum
+    let entry = reader.index.frames[frame]
     let checksum = UInt32(truncatingIfNeeded: XXHash.hash64(content))
-    guard checksum == recorded else {
-      throw reader.damage(frame, .checksum(recorded: recorded, found: checksum))
+    guard checksum == entry.checksum else {
+      throw reader.damage(frame, .checksum(recorded: entry.checksum, found: checksum))
     }
     let scan =
       switch corpus.tokenWidth {
@@ -194,7 +189,10 @@ private final class VerificationWork: Sendable {
         .token(
           position: position, token: token, vocabularySize: corpus.tokenizer.vocabularySize))
     }
-    return scan.endOfTextCount
+    guard scan.endOfTextCount == entry.documentCount else {
+      throw reader.damage(
+        frame, .documentCount(recorded: entry.documentCount, found: scan.endOfTextCount))
+    }
   }
 
   /// Counts the end-of-text tokens, and finds the first token that the vocabulary does not have.
@@ -237,7 +235,7 @@ private final class VerificationWork: Sendable {
     do throws(CorpusError) {
       let reader = try corpus.openShard(
         task.shardIndex, of: task.split, domainIndex: task.domainIndex)
-      state.tallies[taskIndex] = Tally(framesLeft: reader.index.frames.count)
+      state.framesLeft[taskIndex] = reader.index.frames.count
       state.reader = reader
       state.nextFrame = 0
     } catch {
@@ -247,40 +245,26 @@ private final class VerificationWork: Sendable {
     }
   }
 
-  /// Takes in what a thread found out about a frame.
-  private func finish(_ done: FrameTask, _ result: Result<Int, CorpusError>) {
+  /// Takes in what a thread found out about a frame; nil if it is whole.
+  private func finish(_ done: FrameTask, _ fault: CorpusError?) {
     let task = tasks[done.taskIndex]
     let entry = done.reader.index.frames[done.frame]
     state.withLock { state in
-      guard var tally = state.tallies[done.taskIndex] else { return }
-      switch result {
-      case .success(let endOfTextCount):
-        tally.endOfTextCount += endOfTextCount
+      if let fault {
+        note(fault, of: done.taskIndex, frame: done.frame, byteOffset: entry.byteOffset, &state)
+      } else {
         state.splits[task.splitIndex].wholeFrameCount += 1
-      case .failure(let error):
-        tally.isWhole = false
-        note(error, of: done.taskIndex, frame: done.frame, byteOffset: entry.byteOffset, &state)
       }
       state.progress.byteCount += entry.byteCount
-      tally.framesLeft -= 1
-      state.tallies[done.taskIndex] = tally.framesLeft > 0 ? tally : nil
-      if tally.framesLeft == 0 {
-        finishShard(done, tally, &state)
+      let framesLeft = state.framesLeft[done.taskIndex, default: 1] - 1
+      state.framesLeft[done.taskIndex] = framesLeft > 0 ? framesLeft : nil
+      if framesLeft == 0 {
+        // What is left of the shard's file is its index.
+        state.progress.byteCount +=
+          task.description.byteCount - done.reader.index.frames.reduce(0) { $0 + $1.byteCount }
       }
       observer(state.progress)
     }
-  }
-
-  /// Counts the documents of a shard whose frames have all been read.
-  private func finishShard(_ done: FrameTask, _ tally: Tally, _ state: inout State) {
-    let description = tasks[done.taskIndex].description
-    state.progress.byteCount +=
-      description.byteCount - done.reader.index.frames.reduce(0) { $0 + $1.byteCount }
-    guard tally.isWhole, tally.endOfTextCount != description.documentCount else { return }
-    let frame = done.reader.index.frames.count - 1
-    let error = done.reader.damage(
-      frame, .documentCount(recorded: description.documentCount, found: tally.endOfTextCount))
-    note(error, of: done.taskIndex, frame: nil, byteOffset: nil, &state)
   }
 
   private func note(

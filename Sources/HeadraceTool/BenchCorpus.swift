@@ -68,7 +68,7 @@ struct BenchCorpus {
   private func writeShards(
     of tokens: ArraySlice<UInt32>, domain: String, folder: String, width: TokenWidth
   ) throws -> [ShardDescription] {
-    let encoder = try FrameEncoder(tokenWidth: width, level: 3)
+    let encoder = try FrameEncoder(tokenWidth: width, level: 3, endOfText: Self.endOfText)
     let shardTokens = (1 << 24) - 1000
     var shards: [ShardDescription] = []
     for begin in stride(from: tokens.startIndex, to: tokens.endIndex, by: shardTokens) {
@@ -80,8 +80,7 @@ struct BenchCorpus {
         let part = tokens[frame..<min(frame + tokensPerFrame, end)]
         try writer.append(Self.encode(part, width: width, using: encoder))
       }
-      let documents = tokens[begin..<end].reduce(0) { $0 + ($1 == Self.endOfText ? 1 : 0) }
-      shards.append(try writer.finish(documentCount: documents, manifestPath: path))
+      shards.append(try writer.finish(manifestPath: path))
     }
     return shards
   }

@@ -106,7 +106,7 @@ struct BenchMemoryCommand: ParsableCommand {
 
   /// Writes the corpus: domain k has k + 9 full frames in two shards, and short last frames.
   private static func makeCorpus(in folder: String) throws {
-    let encoder = try FrameEncoder(tokenWidth: .uint16, level: 1)
+    let encoder = try FrameEncoder(tokenWidth: .uint16, level: 1, endOfText: 0)
     var domains: [DomainManifest] = []
     for index in 0..<domainCount {
       let name = "domain-\(index)"
@@ -121,7 +121,7 @@ struct BenchMemoryCommand: ParsableCommand {
           let tokens = (0..<count).map { UInt16(($0 * (index + 3) / 7 + frame * $0) % 50_000) }
           try writer.append(tokens.withUnsafeBytes { try encoder.encode($0) })
         }
-        return try writer.finish(documentCount: 0, manifestPath: path)
+        return try writer.finish(manifestPath: path)
       }
       domains.append(DomainManifest(name: name, splits: [.train: shards, .heldOut: []]))
     }

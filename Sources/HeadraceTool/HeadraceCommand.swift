@@ -20,13 +20,14 @@ struct HeadraceCommand: ParsableCommand {
         headrace verify corpora/c
         headrace explain corpora/c --rows 32 --sequence-length 512 --steps 1000
         headrace train corpora/c --run-folder runs/a --steps 1000
+        headrace replay runs/a corpora/c --step 500
 
       The exit code is 0 if all went well, 1 if something failed, 2 if the command line is wrong.
       """,
     version: "0.1.0",
     subcommands: [
       PackCommand.self, InspectCommand.self, VerifyCommand.self, ExplainCommand.self,
-      TrainCommand.self, BenchCommand.self,
+      TrainCommand.self, ReplayCommand.self, BenchCommand.self,
     ])
 
   /// Runs the command that the arguments ask for; the one place that turns errors into exit codes.

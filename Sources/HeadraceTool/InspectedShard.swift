@@ -6,6 +6,8 @@ struct InspectedShard: Encodable, CustomStringConvertible {
     let byteOffset: Int
     let byteCount: Int
     let tokenCount: Int
+    /// The documents that end in the frame.
+    let documentCount: Int
     let firstToken: UInt32
     let checksum: String
     let hash: String
@@ -70,7 +72,7 @@ struct InspectedShard: Encodable, CustomStringConvertible {
     let checksum = String(entry.checksum, radix: 16)
     return Frame(
       byteOffset: entry.byteOffset, byteCount: entry.byteCount, tokenCount: entry.tokenCount,
-      firstToken: entry.firstToken,
+      documentCount: entry.documentCount, firstToken: entry.firstToken,
       checksum: String(repeating: "0", count: 8 - checksum.count) + checksum,
       hash: XXHash.text(entry.hash))
   }
@@ -144,11 +146,13 @@ struct InspectedShard: Encodable, CustomStringConvertible {
 
   private static func table(of frames: [Frame]) -> TextTable {
     var table = TextTable(
-      names: "frame", numbers: ["byte", "bytes", "tokens", "first token", "checksum", "hash"])
+      names: "frame",
+      numbers: ["byte", "bytes", "tokens", "documents", "first token", "checksum", "hash"])
     for (index, frame) in frames.enumerated() {
       table.append([
         "\(index)", NumberText.grouped(frame.byteOffset), NumberText.grouped(frame.byteCount),
-        NumberText.grouped(frame.tokenCount), "\(frame.firstToken)", frame.checksum, frame.hash,
+        NumberText.grouped(frame.tokenCount), NumberText.grouped(frame.documentCount),
+        "\(frame.firstToken)", frame.checksum, frame.hash,
       ])
     }
     return table

@@ -145,6 +145,8 @@ final class BatchStorage: @unchecked Sendable {
   private(set) var tokens = UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 64)
   private(set) var domainOfRow = UnsafeMutableBufferPointer<Int32>.allocate(capacity: 0)
   private(set) var epochOfRow = UnsafeMutableBufferPointer<Int>.allocate(capacity: 0)
+  /// The position of every row in its domain's order.
+  private(set) var positionOfRow = UnsafeMutableBufferPointer<Int>.allocate(capacity: 0)
   // The buffers by domain are this object's own: allocated with it, freed with it.
   let rowCounts: UnsafeMutableBufferPointer<Int>
   let positionsBefore: UnsafeMutableBufferPointer<Int>
@@ -161,6 +163,8 @@ final class BatchStorage: @unchecked Sendable {
   var ledgerByteCount = 0
   /// Where text is found again after the batch, by domain index; nil if no domain is text.
   var marksAfter: [Int: TextMark]?
+  /// Where positions lie in the corpus; empty where no row is read.
+  var sources = RowSources()
   /// The policy by which the batch was drawn.
   var moment: PolicyMoment
 
@@ -186,6 +190,7 @@ final class BatchStorage: @unchecked Sendable {
     tokens.deallocate()
     domainOfRow.deallocate()
     epochOfRow.deallocate()
+    positionOfRow.deallocate()
     rowCounts.deallocate()
     positionsBefore.deallocate()
     positionsAfter.deallocate()
@@ -199,10 +204,13 @@ final class BatchStorage: @unchecked Sendable {
     if domainOfRow.count < rows {
       domainOfRow.deallocate()
       epochOfRow.deallocate()
+      positionOfRow.deallocate()
       domainOfRow = .allocate(capacity: rows)
       epochOfRow = .allocate(capacity: rows)
       domainOfRow.initialize(repeating: 0)
       epochOfRow.initialize(repeating: 0)
+      positionOfRow = .allocate(capacity: rows)
+      positionOfRow.initialize(repeating: 0)
     }
     if withTokens, rowCapacity < rows {
       tokens.deallocate()

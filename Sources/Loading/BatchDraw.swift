@@ -83,10 +83,19 @@ final class BatchDraw {
 
   /// Goes on from a checkpoint.
   func restore(_ checkpoint: LoaderCheckpoint) throws(MixingError) {
-    apportionment = try Apportionment(credits: checkpoint.credits)
-    drawCount = checkpoint.drawCount
-    rowTotal = checkpoint.rowTotal
-    for domain in 0..<domainCount { positions[domain] = checkpoint.positions[domain] }
+    try restore(
+      positions: checkpoint.positions, credits: checkpoint.credits,
+      drawCount: checkpoint.drawCount, rowTotal: checkpoint.rowTotal)
+  }
+
+  /// Goes on from any moment of a run.
+  func restore(positions: [Int], credits: [Int64], drawCount: Int, rowTotal: Int)
+    throws(MixingError)
+  {
+    apportionment = try Apportionment(credits: credits)
+    self.drawCount = drawCount
+    self.rowTotal = rowTotal
+    for domain in 0..<domainCount { self.positions[domain] = positions[domain] }
     findExhausted()
   }
 

@@ -61,7 +61,7 @@ package struct DomainLayout: Sendable, Equatable {
   package let unitTokenCapacity: Int
 
   /// The number of tokens in a full frame.
-  private let frameTokenCount: Int
+  let frameTokenCount: Int
   /// Full units in the shards before each shard, and in all.
   private let unitsBeforeShard: [Int]
   /// Tail sequences in the shards before each shard, and in all.
@@ -159,6 +159,13 @@ package struct DomainLayout: Sendable, Equatable {
     package var frame: Int
     /// The sequences, counted from the short frame's beginning.
     package var sequences: Range<Int>
+
+    /// Names sequences of a short frame.
+    package init(shard: Int, frame: Int, sequences: Range<Int>) {
+      self.shard = shard
+      self.frame = frame
+      self.sequences = sequences
+    }
   }
 
   /// The units that are full frames; the units from here on are tail units.

@@ -63,7 +63,7 @@ public struct LedgerLine: Sendable, Equatable, Codable {
 }
 
 /// What is wrong with a ledger line that decodes.
-private enum LedgerFault: Error, CustomStringConvertible {
+enum LedgerFault: Error, CustomStringConvertible {
   case version(found: Int, supported: Int)
   case step(found: Int, expected: Int)
   case domainCount(expected: Int)
@@ -83,10 +83,15 @@ private enum LedgerFault: Error, CustomStringConvertible {
 }
 
 extension LedgerLine {
-  /// Checks what a reader relies on: lengths, sums, and that steps follow each other.
+  /// Checks what a reader of all lines relies on: that steps follow each other, and each line.
   fileprivate func check(after previous: LedgerLine?, domainCount: Int) throws(LedgerFault) {
     let expected = (previous?.step ?? 0) + 1
     guard step == expected else { throw .step(found: step, expected: expected) }
+    try check(domainCount: domainCount)
+  }
+
+  /// Checks what a reader of this line relies on: lengths and sums.
+  func check(domainCount: Int) throws(LedgerFault) {
     let lengths = [asked.count, effective.count, positions.count, credits.count, drawn.count]
     guard lengths.allSatisfy({ $0 == domainCount }) else {
       throw .domainCount(expected: domainCount)
@@ -114,7 +119,7 @@ public struct Ledger: Sendable {
 
   static let version = 1
   /// A longer line is taken for damage.
-  private static let lineByteLimit = 1 << 26
+  static let lineByteLimit = 1 << 26
 
   /// Reads the ledger at `path`.
   ///
@@ -173,7 +178,7 @@ public struct Ledger: Sendable {
   }
 
   /// Decodes a header; the version is looked at before anything else.
-  private static func header(from line: Data) throws -> LedgerHeader {
+  static func header(from line: Data) throws -> LedgerHeader {
     struct Head: Codable {
       var headrace_ledger: Int
     }

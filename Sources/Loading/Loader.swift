@@ -34,6 +34,7 @@ public final class Loader {
   public let identity: LoaderIdentity
 
   private let tokenType: TokenType
+  private let sources: RowSources
   private let invalidFeedback: InvalidFeedbackRule
   private let byteBudget: Int
   private let logger: Logger
@@ -84,6 +85,7 @@ public final class Loader {
     self.logger = logger
     identity = plan.identity
     tokenType = batch.tokenType
+    sources = RowSources(corpus: corpus, split: options.split, orders: plan.orders)
     batchRows = batch.rows
     invalidFeedback = options.invalidFeedback
     byteBudget = options.byteBudget
@@ -101,14 +103,10 @@ public final class Loader {
     } catch {
       throw .corpus(error)
     }
-    let streams = plan.orders.indices.map { domain -> SequenceStream? in
-      plan.orders[domain].layout.access == .units
-        ? nil
-        : SequenceStream(
-          corpus, split: options.split, domain: domain, order: plan.orders[domain])
-    }
     cache = try PoolCache(
-      orders: plan.orders, streams: streams, store: store, geometry: plan.geometry,
+      orders: plan.orders,
+      streams: SequenceStream.all(of: corpus, split: options.split, orders: plan.orders),
+      store: store, geometry: plan.geometry,
       byteBudget: plan.poolByteBudget,
       threadCount: options.threadCount, readTimeoutInSeconds: options.readTimeoutInSeconds)
     reader = PoolReader(cache: cache, decoder: decoder)
@@ -173,7 +171,7 @@ public final class Loader {
           rowCounts: UnsafeBufferPointer(storage.rowCounts),
           positions: UnsafeBufferPointer(storage.positionsBefore),
           shares: UnsafeBufferPointer(draw.effective), epochOfRow: storage.epochOfRow,
-          tokens: tokens, tokenType: tokenType))
+          positionOfRow: storage.positionOfRow, tokens: tokens, tokenType: tokenType))
       try record(storage)
     } catch {
       draw.takeBack(storage)
@@ -206,6 +204,7 @@ public final class Loader {
       return storages[index]
     }
     let storage = BatchStorage(identity: identity, tokenType: tokenType, moment: moment)
+    storage.sources = sources
     storages.append(storage)
     return storage
   }

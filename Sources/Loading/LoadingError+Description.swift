@@ -34,6 +34,9 @@ extension LoadingError: CustomStringConvertible {
     case .epochCap(let domain, let value):
       "the epoch cap \(value) of domain \(domain) is not a number that leaves it one sequence. "
         + "To leave a domain out, give it the weight 0."
+    case .documentsNotCounted(let domain):
+      "the shards of domain \(domain) do not count their documents, as native shards do. Shard and "
+        + "token offset are known all the same."
     case .needsPacking(let domain, let feature):
       "domain \(domain) is text that is tokenized while it is read: nobody knows how many tokens it "
         + "has, which \(feature) needs. Pack it first (headrace pack)."
@@ -42,6 +45,23 @@ extension LoadingError: CustomStringConvertible {
         + "what the checkpoint was made with, or begin a new run."
     case .checkpointDamaged(let path, let fault):
       "the checkpoint \(path) is damaged: \(fault). Resume from another one."
+    case .ledgerTooShort, .ledgerDiffers, .ledgerExists, .ledgerDamaged, .ledgerStepMissing,
+      .replayDiffers, .replayContradicts:
+      ledgerText
+    case .policyIsNotManual(let policy):
+      "a mixture cannot be set by hand under the policy \(policy). Open the loader with the policy "
+        + "manual."
+    case .bufferSize(let elementCount, let required):
+      "the buffer has \(elementCount) elements; the batch has \(required)."
+    case .readTimedOut(let place, let frame, let timeoutInSeconds):
+      "\(place), frame \(frame): a read did not come back within \(timeoutInSeconds) s. The disk or "
+        + "the network file system hangs; mend it, then resume from the last checkpoint."
+    }
+  }
+
+  /// The text of an error about a ledger; empty for any other.
+  private var ledgerText: String {
+    switch self {
     case .ledgerTooShort(let path, let byteCount, let recorded):
       "the ledger \(path) has \(byteCount) bytes and not the \(recorded) whole lines' bytes that the "
         + "checkpoint was made after: it is another run's, or was cut. Put the right one back."
@@ -53,14 +73,17 @@ extension LoadingError: CustomStringConvertible {
         + "folder; a run that has no checkpoint begins anew once the file is removed."
     case .ledgerDamaged(let path, let line, let reason):
       "line \(line) of the ledger \(path) does not decode: \(reason)"
-    case .policyIsNotManual(let policy):
-      "a mixture cannot be set by hand under the policy \(policy). Open the loader with the policy "
-        + "manual."
-    case .bufferSize(let elementCount, let required):
-      "the buffer has \(elementCount) elements; the batch has \(required)."
-    case .readTimedOut(let place, let frame, let timeoutInSeconds):
-      "\(place), frame \(frame): a read did not come back within \(timeoutInSeconds) s. The disk or "
-        + "the network file system hangs; mend it, then resume from the last checkpoint."
+    case .ledgerStepMissing(let path, let step, let last):
+      "the ledger \(path) has no step \(step)"
+        + (last.map { "; the last one up to there is \($0)" } ?? "")
+        + ". Steps are counted from 1; `headrace inspect` says which ones it has."
+    case .replayDiffers(let path, let field, let recorded, let found):
+      "the ledger \(path) was written with \(field) \(recorded); here it is \(found). A step is made "
+        + "again from the corpus of its run, by a program that reads in the same order."
+    case .replayContradicts(let path, let step, let field, let recorded, let found):
+      "step \(step) of the ledger \(path) records \(field) as \(recorded), but its line makes "
+        + "\(found): the line was changed or damaged. Take another copy of the ledger."
+    default: ""
     }
   }
 }

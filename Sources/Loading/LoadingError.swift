@@ -28,6 +28,8 @@ public enum LoadingError: Error {
   /// A domain of text, which is tokenized while it is read, was asked for what needs counted
   /// tokens.
   case needsPacking(domain: String, feature: String)
+  /// The shards of a domain do not say how many documents they hold; native ones do.
+  case documentsNotCounted(domain: String)
   /// A checkpoint was made under another configuration or corpus.
   case checkpointDiffers(field: String, recorded: String, configured: String)
   /// A checkpoint file is damaged.
@@ -40,6 +42,12 @@ public enum LoadingError: Error {
   case ledgerExists(path: String)
   /// A line of a ledger does not decode; lines are counted from 1.
   case ledgerDamaged(path: String, line: Int, reason: String)
+  /// A ledger has no line of that step; `last` is the last step before it, nil if there is none.
+  case ledgerStepMissing(path: String, step: Int, last: Int?)
+  /// A step cannot be made again: its ledger was written with another corpus or order.
+  case replayDiffers(path: String, field: String, recorded: String, found: String)
+  /// A ledger line does not make the batch that it records.
+  case replayContradicts(path: String, step: Int, field: String, recorded: Int, found: Int)
   /// A mixture was set although the policy is not `manual`.
   case policyIsNotManual(policy: String)
   /// A caller's buffer has another size than the batch.

@@ -93,6 +93,8 @@ final class PoolReader {
     var shares: UnsafeBufferPointer<Int64>
     /// Where the epoch of each row goes.
     var epochOfRow: UnsafeMutableBufferPointer<Int>
+    /// Where the position of each row in its domain's order goes.
+    var positionOfRow: UnsafeMutableBufferPointer<Int>
     /// Where the tokens go, [row, T + 1].
     var tokens: UnsafeMutableRawPointer
     /// The element type of ``tokens``.
@@ -136,6 +138,7 @@ final class PoolReader {
         memory, at: Int(rowOffsets[seat.nextRow]), upcoming: Int(rowOffsets[upcoming]),
         into: destination, count: sequenceTokenCount)
       request.epochOfRow[row] = seat.epoch
+      request.positionOfRow[row] = seat.position
       seats[domain].nextRow = seat.nextRow + 1
       seats[domain].position = seat.position + 1
       destination += rowByteCount

@@ -63,6 +63,14 @@ final class SequenceStream: @unchecked Sendable {
       repeating: 0, count: (order.layout.sequenceLength + 1) * corpus.tokenWidth.byteCount)
   }
 
+  /// The streams of the domains that are read so, `[domain]`.
+  static func all(of corpus: Corpus, split: Split, orders: [DomainOrder]) -> [SequenceStream?] {
+    orders.indices.map { domain in
+      orders[domain].layout.access == .units
+        ? nil : SequenceStream(corpus, split: split, domain: domain, order: orders[domain])
+    }
+  }
+
   // MARK: Shards whose tokens are counted
 
   /// Decodes the unit at `rank` of `pool` into `memory`, rows of T + 1 tokens.

@@ -101,7 +101,9 @@ struct ShardReaderTests {
     var tokenCount: UInt64
     var documentCount: UInt64 = 0
     var width: UInt64 = 2
-    var version: UInt64 = 1
+    var version: UInt64 = 2
+    /// The bytes of each number of an entry.
+    var entrySizes = [4, 4, 4, 4, 4, 8]
     var magic: UInt64 = 0x4543_4152_4441_4548
     var fullFrame: UInt64 = 1 << 18
     var bodySize: UInt64?
@@ -121,7 +123,7 @@ struct ShardReaderTests {
       append(frameCount, 4, to: &body)
       append(fullFrame, 4, to: &body)
       for entry in entries {
-        for (value, count) in zip(entry, [4, 4, 4, 4, 8]) { append(value, count, to: &body) }
+        for (value, count) in zip(entry, entrySizes) { append(value, count, to: &body) }
       }
       let checksum = XXHash.hash64(body)
       append(checksum, 8, to: &body)
@@ -135,7 +137,7 @@ struct ShardReaderTests {
       for entry in entries {
         append(entry[1], 4, to: &bytes)
         append(entry[0] &* width, 4, to: &bytes)
-        append(entry[3], 4, to: &bytes)
+        append(entry[entry.count - 2], 4, to: &bytes)
       }
       append(UInt64(body.count + 8), 4, to: &bytes)
       append(0, 4, to: &bytes)
@@ -156,8 +158,8 @@ struct ShardReaderTests {
       data: Array(try folder.bytes(of: "shard")[..<end]),
       entries: frames.map {
         [
-          UInt64($0.tokenCount), UInt64($0.byteCount), UInt64($0.firstToken), UInt64($0.checksum),
-          $0.hash,
+          UInt64($0.tokenCount), UInt64($0.byteCount), UInt64($0.documentCount),
+          UInt64($0.firstToken), UInt64($0.checksum), $0.hash,
         ]
       }, frameCount: UInt64(frames.count), tokenCount: UInt64(description.tokenCount))
   }
@@ -176,6 +178,60 @@ struct ShardReaderTests {
     return try failure(own, tokens)
   }
 
+  private static let huge = UInt64(UInt32.max)
+  /// What makes a sound index one that must be refused.
+  private static let changes: [(String, @Sendable (inout Hostile) -> Void)] = [
+    ("a frame count of 2^32 − 1", { $0.frameCount = huge }),
+    ("a frame count of 2^32 − 1 in the footer", { $0.footerCount = huge }),
+    ("no frames in the footer", { $0.footerCount = 1 }),
+    ("nothing in the footer", { $0.footerCount = 0 }),
+    ("a footer of 2^24 frames", { $0.footerCount = 1 << 24 + 1 }),
+    ("a size of 2^32 − 1", { $0.bodySize = huge }),
+    ("another magic", { $0.magic ^= 1 }), ("another version", { $0.version = 3 }),
+    ("a width of 0", { $0.width = 0 }), ("a width of 3", { $0.width = 3 }),
+    ("the other width", { $0.width = 4 }), ("frames of 2^17 tokens", { $0.fullFrame = 1 << 17 }),
+    ("tokens that are not the sum", { $0.tokenCount += 1 }),
+    ("2^64 − 1 tokens", { $0.tokenCount = .max }),
+    ("2^64 − 1 documents in the manifest's place", { $0.documentCount = .max }),
+    ("documents that are not the sum", { $0.documentCount += 1 }),
+    ("documents of a frame that are not in the sum", { $0.entries[0][2] += 1 }),
+    ("2^32 − 1 documents in a frame", { $0.entries[0][2] = huge }),
+    (
+      "more documents in a frame than tokens",
+      {
+        $0.entries[1][2] += 3001
+        $0.documentCount += 3001
+      }
+    ),
+    ("a full frame of 2^32 − 1 tokens", { $0.entries[0][0] = huge }),
+    ("a full frame that is short", { $0.entries[0][0] = 100 }),
+    ("a last frame of no tokens", { $0.entries[1][0] = 0 }),
+    ("a last frame that is full", { $0.entries[1][0] = 1 << 18 }),
+    ("a frame of no bytes", { $0.entries[0][1] = 0 }),
+    ("a frame past the end", { $0.entries[1][1] += 1 }),
+    ("a frame of 2^32 − 1 bytes", { $0.entries[0][1] = huge }),
+    ("frames that overlap", { $0.entries[0][1] += 5 }),
+    ("frames with a gap", { $0.entries[0][1] -= 5 }),
+    ("another first token", { $0.entries[1][3] ^= 1 }),
+    ("another hash", { $0.entries[1][5] ^= 1 }),
+    ("data behind the frames", { $0.data.append(0) }),
+    ("no data", { $0.data = [] }),
+    ("no entries", { $0.entries = [] }),
+    (
+      "one entry less",
+      {
+        $0.entries.removeLast()
+        $0.frameCount = 1
+      }
+    ),
+    (
+      "frames exchanged",
+      {
+        $0.entries.swapAt(0, 1)
+      }
+    ),
+  ]
+
   @Test func aHostileIndexIsRefusedWhateverItsChecksum() throws {
     let (description, tokens) = try write()
     let good = try hostile(description)
@@ -183,53 +239,22 @@ struct ShardReaderTests {
     #expect(good.encoded().bytes == (try folder.bytes(of: "shard")))
     #expect(try failure(good, description, tokens) == nil)
 
-    let huge = UInt64(UInt32.max)
-    let changes: [(String, (inout Hostile) -> Void)] = [
-      ("a frame count of 2^32 − 1", { $0.frameCount = huge }),
-      ("a frame count of 2^32 − 1 in the footer", { $0.footerCount = huge }),
-      ("no frames in the footer", { $0.footerCount = 1 }),
-      ("nothing in the footer", { $0.footerCount = 0 }),
-      ("a footer of 2^24 frames", { $0.footerCount = 1 << 24 + 1 }),
-      ("a size of 2^32 − 1", { $0.bodySize = huge }),
-      ("another magic", { $0.magic ^= 1 }), ("another version", { $0.version = 2 }),
-      ("a width of 0", { $0.width = 0 }), ("a width of 3", { $0.width = 3 }),
-      ("the other width", { $0.width = 4 }), ("frames of 2^17 tokens", { $0.fullFrame = 1 << 17 }),
-      ("tokens that are not the sum", { $0.tokenCount += 1 }),
-      ("2^64 − 1 tokens", { $0.tokenCount = .max }),
-      ("2^64 − 1 documents in the manifest's place", { $0.documentCount = .max }),
-      ("a full frame of 2^32 − 1 tokens", { $0.entries[0][0] = huge }),
-      ("a full frame that is short", { $0.entries[0][0] = 100 }),
-      ("a last frame of no tokens", { $0.entries[1][0] = 0 }),
-      ("a last frame that is full", { $0.entries[1][0] = 1 << 18 }),
-      ("a frame of no bytes", { $0.entries[0][1] = 0 }),
-      ("a frame past the end", { $0.entries[1][1] += 1 }),
-      ("a frame of 2^32 − 1 bytes", { $0.entries[0][1] = huge }),
-      ("frames that overlap", { $0.entries[0][1] += 5 }),
-      ("frames with a gap", { $0.entries[0][1] -= 5 }),
-      ("another first token", { $0.entries[1][2] ^= 1 }),
-      ("another hash", { $0.entries[1][4] ^= 1 }),
-      ("data behind the frames", { $0.data.append(0) }),
-      ("no data", { $0.data = [] }),
-      ("no entries", { $0.entries = [] }),
-      (
-        "one entry less",
-        {
-          $0.entries.removeLast()
-          $0.frameCount = 1
-        }
-      ),
-      (
-        "frames exchanged",
-        {
-          $0.entries.swapAt(0, 1)
-        }
-      ),
-    ]
-    for (name, change) in changes {
+    for (name, change) in Self.changes {
       var hostile = good
       change(&hostile)
       #expect(try failure(hostile, description, tokens) != nil, "\(name)")
     }
+  }
+
+  /// Version 1 had no documents in its entries; it is refused by its version, not as damage.
+  @Test func theVersionBeforeIsNamed() throws {
+    let (description, tokens) = try write()
+    var old = try hostile(description)
+    old.version = 1
+    old.entrySizes = [4, 4, 4, 4, 8]
+    for frame in old.entries.indices { old.entries[frame].remove(at: 2) }
+    let text = try failure(old, description, tokens)
+    #expect(text?.contains("it has version 1; this program reads version 2") == true)
   }
 
   /// Frames whose hash and index hold, but which are not the frames that they should be.
@@ -255,7 +280,7 @@ struct ShardReaderTests {
       var hostile = good
       hostile.data = frames[0] + frame
       hostile.entries[1][1] = UInt64(frame.count)
-      hostile.entries[1][4] = XXHash.hash64(frame)
+      hostile.entries[1][5] = XXHash.hash64(frame)
       let text = try failure(hostile, description, tokens)
       #expect(text?.contains("frame 1 at byte \(first) is damaged") == true, "\(name)")
     }

@@ -92,18 +92,17 @@ import Testing
   }
 
   /// A shard whose frame, index and manifest agree, but whose content is wrong, is found out by its
-  /// content: `tokens` and `documentCount` are what a faulty writer would have written.
+  /// content: `tokens` and what `change` leaves are what a faulty writer would have written.
   private func faults(
-    ofTokens tokens: [UInt16], documentCount: Int,
-    changing change: (inout EncodedFrame) -> Void = { _ in }
+    ofTokens tokens: [UInt16], changing change: (inout EncodedFrame) -> Void = { _ in }
   ) throws -> [VerificationReport.Fault] {
     let folder = try ScratchFolder()
-    let encoder = try FrameEncoder(tokenWidth: .uint16, level: 1)
+    let encoder = try FrameEncoder(tokenWidth: .uint16, level: 1, endOfText: 256)
     var frame = try tokens.withUnsafeBytes { try encoder.encode($0) }
     change(&frame)
     var writer = try ShardWriter(path: folder.path + "/a.tokens.zst", tokenWidth: .uint16)
     try writer.append(frame)
-    let shard = try writer.finish(documentCount: documentCount, manifestPath: "a.tokens.zst")
+    let shard = try writer.finish(manifestPath: "a.tokens.zst")
     try CorpusManifest(
       name: "test",
       tokenizer: TokenizerDescription(name: "bytes", vocabularySize: 257, endOfText: 256),
@@ -114,29 +113,30 @@ import Testing
   }
 
   @Test func aTokenOutsideTheVocabularyIsNamed() throws {
-    #expect(try faults(ofTokens: [1, 2, 256], documentCount: 1).isEmpty)
-    let faults = try faults(ofTokens: [1, 2, 257, 256], documentCount: 1)
+    #expect(try faults(ofTokens: [1, 2, 256]).isEmpty)
+    let faults = try faults(ofTokens: [1, 2, 257, 256])
     #expect(faults.map(\.frame) == [0])
     #expect(
       faults.first?.reason == "token 2 is 257, which a vocabulary of 257 does not have")
   }
 
   @Test func documentsAreCounted() throws {
-    let faults = try faults(ofTokens: [1, 256, 2, 256], documentCount: 3)
-    #expect(faults.map(\.frame) == [nil])
-    #expect(faults.first?.reason == "the shard holds 2 documents, not 3")
+    #expect(try faults(ofTokens: [1, 256, 2, 256]).isEmpty)
+    let faults = try faults(ofTokens: [1, 256, 2, 256]) { $0.documentCount = 3 }
+    #expect(faults.map(\.frame) == [0])
+    #expect(faults.first?.reason == "2 documents end in it, not 3")
   }
 
   @Test func theIndexsOwnColumnsAreCompared() throws {
-    let checksum = try faults(ofTokens: [1, 256], documentCount: 1) { $0.checksum ^= 1 }
+    let checksum = try faults(ofTokens: [1, 256]) { $0.checksum ^= 1 }
     #expect(checksum.first?.reason.hasPrefix("its checksum is 0x") == true)
-    let firstToken = try faults(ofTokens: [1, 256], documentCount: 1) { $0.firstToken = 9 }
+    let firstToken = try faults(ofTokens: [1, 256]) { $0.firstToken = 9 }
     #expect(firstToken.first?.reason == "its first token is 1, not 9")
   }
 
   @Test func libzstdsChecksumIsCompared() throws {
     // The last four bytes of a frame are the checksum of its content; the hash is made to fit.
-    let faults = try faults(ofTokens: [1, 256], documentCount: 1) { frame in
+    let faults = try faults(ofTokens: [1, 256]) { frame in
       frame.bytes[frame.bytes.count - 1] ^= 1
       frame.hash = XXHash.hash64(frame.bytes)
     }

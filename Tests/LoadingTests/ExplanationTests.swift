@@ -37,7 +37,7 @@ import Testing
     private static func writeShard(
       _ tokenCount: Int, to folder: String, name: String
     ) throws -> ShardDescription {
-      let encoder = try FrameEncoder(tokenWidth: .uint16, level: 1)
+      let encoder = try FrameEncoder(tokenWidth: .uint16, level: 1, endOfText: 256)
       var writer = try ShardWriter(path: folder + "/" + name, tokenWidth: .uint16)
       var rest = tokenCount
       while rest > 0 {
@@ -45,7 +45,7 @@ import Testing
         try writer.append(tokens.withUnsafeBytes { try encoder.encode($0) })
         rest -= tokens.count
       }
-      return try writer.finish(documentCount: 0, manifestPath: name)
+      return try writer.finish(manifestPath: name)
     }
   }
 

@@ -105,7 +105,8 @@ public final class FormatFolder: Sendable {
     switch format {
     case .native:
       let tokens = documents.flatMap { Array($0.utf8).map(UInt32.init) + [endOfText] }
-      try SyntheticCorpus.writeShard(tokens, width: .uint16, folder: folder, name: name)
+      try SyntheticCorpus.writeShard(
+        tokens, width: .uint16, folder: folder, name: name, endOfText: endOfText)
     case .jsonLines:
       try DurableFile.write(documents.flatMap(line), to: path)
     case .compressedJSONLines:
@@ -113,7 +114,7 @@ public final class FormatFolder: Sendable {
       var text = documents.flatMap(line)
       // The encoder takes whole tokens of two bytes; a blank line is no document.
       if text.count % 2 == 1 { text.append(UInt8(ascii: "\n")) }
-      let encoder = try FrameEncoder(tokenWidth: .uint16, level: 1)
+      let encoder = try FrameEncoder(tokenWidth: .uint16, level: 1, endOfText: endOfText)
       var bytes: [UInt8] = []
       for begin in stride(from: 0, to: text.count, by: 99_998) {
         let part = text[begin..<min(begin + 99_998, text.count)]

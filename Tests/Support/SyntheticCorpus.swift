@@ -32,6 +32,8 @@ public final class SyntheticCorpus: Sendable {
     /// Runs of so many equal tokens, each run another token than its neighbors: frames of a few
     /// hundred bytes.
     case runs(Int)
+    /// As `identifiable`, but about every so many-th token is an end-of-text.
+    case documents(Int)
   }
 
   /// The folder with `corpus.json` and the shards.
@@ -105,6 +107,12 @@ public final class SyntheticCorpus: Sendable {
     switch content {
     case .identifiable:
       return places.map { UInt32(truncatingIfNeeded: mix(key &+ UInt64($0)) % limit) }
+    case .documents(let length):
+      return places.map {
+        let hash = mix(key &+ UInt64($0))
+        return (hash >> 40) % UInt64(length) == 0
+          ? endOfText : UInt32(truncatingIfNeeded: 1 + hash % (limit - 1))
+      }
     case .runs(let length):
       // Neighbors differ by 1.
       return places.map {
@@ -112,6 +120,9 @@ public final class SyntheticCorpus: Sendable {
       }
     }
   }
+
+  /// The id that ends documents.
+  package static let endOfText: UInt32 = 0
 
   private static func vocabularySize(of width: TokenWidth) -> Int {
     width == .uint16 ? 65_536 : 200_000
@@ -153,7 +164,7 @@ public final class SyntheticCorpus: Sendable {
     CorpusManifest(
       name: "synthetic",
       tokenizer: TokenizerDescription(
-        name: "synthetic", vocabularySize: vocabularySize, endOfText: 0),
+        name: "synthetic", vocabularySize: vocabularySize, endOfText: Int(Self.endOfText)),
       tokenWidth: tokenWidth, domains: domains)
   }
 
@@ -164,19 +175,21 @@ public final class SyntheticCorpus: Sendable {
   ///   - width: how many bytes each takes.
   ///   - folder: the corpus's folder.
   ///   - name: the shard's path below it.
+  ///   - endOfText: the token that ends documents, which frames count.
   /// - Returns: what the manifest records of it.
   /// - Throws: a ``Corpora/CorpusError``.
   @discardableResult
   package static func writeShard(
-    _ tokens: [UInt32], width: TokenWidth, folder: String, name: String
+    _ tokens: [UInt32], width: TokenWidth, folder: String, name: String,
+    endOfText: UInt32 = SyntheticCorpus.endOfText
   ) throws -> ShardDescription {
-    let encoder = try FrameEncoder(tokenWidth: width, level: 1)
+    let encoder = try FrameEncoder(tokenWidth: width, level: 1, endOfText: endOfText)
     var writer = try ShardWriter(path: folder + "/" + name, tokenWidth: width)
     for begin in stride(from: 0, to: tokens.count, by: tokensPerFrame) {
       let frame = tokens[begin..<min(begin + tokensPerFrame, tokens.count)]
       try writer.append(try encoder.encode(bytes: bytes(of: frame, width: width)))
     }
-    return try writer.finish(documentCount: 0, manifestPath: name)
+    return try writer.finish(manifestPath: name)
   }
 
   /// Returns tokens as a shard holds them.

@@ -19,6 +19,7 @@ final class FramePipeline: @unchecked Sendable {
   private let encoder: FrameEncoder
   private let tokenWidth: TokenWidth
   private let level: Int
+  private let endOfText: UInt32
   /// Frames counted from 0: the oldest not taken back, the next to compress, the next to submit.
   private var oldest = 0
   private var unclaimed = 0
@@ -26,10 +27,11 @@ final class FramePipeline: @unchecked Sendable {
   private var isClosing = false
 
   /// Creates a pipeline of at most `slotCount` frames in flight, without threads yet.
-  init(slotCount: Int, tokenWidth: TokenWidth, level: Int) throws(CorpusError) {
+  init(slotCount: Int, tokenWidth: TokenWidth, level: Int, endOfText: UInt32) throws(CorpusError) {
     self.tokenWidth = tokenWidth
     self.level = level
-    encoder = try FrameEncoder(tokenWidth: tokenWidth, level: level)
+    self.endOfText = endOfText
+    encoder = try FrameEncoder(tokenWidth: tokenWidth, level: level, endOfText: endOfText)
     slots = (0..<max(1, slotCount)).map { _ in
       Slot(byteCount: tokensPerFrame * tokenWidth.byteCount)
     }
@@ -37,10 +39,11 @@ final class FramePipeline: @unchecked Sendable {
 
   /// Runs `body` while `threadCount` - 1 more threads compress, and waits for them.
   static func run<Value>(
-    threadCount: Int, slotCount: Int, tokenWidth: TokenWidth, level: Int,
+    threadCount: Int, slotCount: Int, tokenWidth: TokenWidth, level: Int, endOfText: UInt32,
     _ body: (FramePipeline) throws(CorpusError) -> Value
   ) throws(CorpusError) -> Value {
-    let pipeline = try FramePipeline(slotCount: slotCount, tokenWidth: tokenWidth, level: level)
+    let pipeline = try FramePipeline(
+      slotCount: slotCount, tokenWidth: tokenWidth, level: level, endOfText: endOfText)
     return try withHelpers(threadCount - 1, { pipeline.help() }) { () throws(CorpusError) in
       defer { pipeline.close() }
       return try body(pipeline)
@@ -111,7 +114,9 @@ final class FramePipeline: @unchecked Sendable {
   /// What a helping thread does until the pipeline is closed.
   private func help() {
     // Without memory for an encoder there is one helper less; the owner does the work.
-    guard let encoder = try? FrameEncoder(tokenWidth: tokenWidth, level: level) else { return }
+    guard
+      let encoder = try? FrameEncoder(tokenWidth: tokenWidth, level: level, endOfText: endOfText)
+    else { return }
     monitor.lock()
     while true {
       if isClosing { break }

@@ -260,7 +260,7 @@ extension Packer {
     let shardFolder = try folder.shardFolder(of: domain.name)
     return try FramePipeline.run(
       threadCount: resources.threadCount, slotCount: slotCount, tokenWidth: tokenWidth,
-      level: plan.level
+      level: plan.level, endOfText: tokenizer.endOfText
     ) { (pipeline) throws(CorpusError) in
       var splits: [Split: [ShardDescription]] = [:]
       for (split, buckets) in [(Split.train, scattered.train), (.heldOut, scattered.heldOut)] {

@@ -12,9 +12,8 @@ struct SplitWriter: ~Copyable {
   private let endOfText: UInt32
   private let meter: PackMeter
   private var writer: ShardWriter?
-  /// The tokens and documents of the shard so far.
+  /// The tokens of the shard so far.
   private var tokenCount = 0
-  private var documentCount = 0
   /// The bytes of the frame that is being filled.
   private var filled = 0
 
@@ -36,7 +35,6 @@ struct SplitWriter: ~Copyable {
   /// Appends a document's tokens, the end-of-text included.
   mutating func append(_ document: UnsafeRawBufferPointer) throws(CorpusError) {
     try fill(document)
-    documentCount += 1
     tokenCount += document.count / tokenWidth.byteCount
     if tokenCount >= shardTokenCount { try finishShard() }
   }
@@ -96,15 +94,11 @@ struct SplitWriter: ~Copyable {
         }
       }
       try result.get()
-      documentCount += 1
     }
     if filled > 0 { try submit() }
     while !pipeline.isEmpty { try write() }
     guard let whole = writer.take() else { return }
-    shards.append(
-      try whole.finish(
-        documentCount: documentCount, manifestPath: "\(manifestFolder)/\(fileName)"))
+    shards.append(try whole.finish(manifestPath: "\(manifestFolder)/\(fileName)"))
     tokenCount = 0
-    documentCount = 0
   }
 }

@@ -1,0 +1,119 @@
+internal import Corpora
+
+#if canImport(FoundationEssentials)
+  internal import FoundationEssentials
+#else
+  internal import Foundation
+#endif
+
+/// Finds one step in a ledger without decoding the others.
+///
+/// Steps stand in increasing order, each in a line of its own that begins with its number; a header
+/// line holds for the lines after it, up to the next header. So a search reads the file from its
+/// beginning, looks at the first bytes of each line, and decodes two of them.
+struct LedgerSearch {
+  /// What was found.
+  struct Finding {
+    /// The header that holds for the step.
+    var header: LedgerHeader
+    /// The step's line.
+    var line: LedgerLine
+    /// The number of the step's line, counted from 1.
+    var number: Int
+  }
+
+  private let path: String
+  private let step: Int
+  /// The bytes of the last header line, and its number.
+  private var header: (bytes: [UInt8], number: Int)?
+  private var lastStep: Int?
+  private var found: Finding?
+
+  private static let headerBeginning = Array("{\"headrace_ledger\"".utf8)
+  private static let stepBeginning = Array("{\"step\":".utf8)
+
+  /// Searches the ledger at `path` for `step`.
+  ///
+  /// - Throws: ``LoadingError/ledgerStepMissing(path:step:last:)``, or
+  ///   ``LoadingError/ledgerDamaged(path:line:reason:)`` for the lines that it decodes.
+  static func find(step: Int, inLedgerAt path: String) throws(LoadingError) -> Finding {
+    var search = LedgerSearch(path: path, step: step)
+    let file: FileReader
+    do throws(CorpusError) { file = try FileReader(path: path) } catch { throw .corpus(error) }
+    var pending: [UInt8] = []
+    var (position, number) = (0, 0)
+    while position < file.byteCount {
+      let count = min(1 << 20, file.byteCount - position)
+      do throws(CorpusError) { pending += try file.bytes(at: position, count: count) } catch {
+        throw .corpus(error)
+      }
+      position += count
+      var begin = 0
+      while let end = pending[begin...].firstIndex(of: UInt8(ascii: "\n")) {
+        number += 1
+        let isOver = try search.look(at: pending[begin..<end], number: number)
+        if let found = search.found { return found }
+        guard !isOver else { throw search.missing() }
+        begin = end + 1
+      }
+      pending.removeFirst(begin)
+      guard pending.count <= Ledger.lineByteLimit else {
+        throw .ledgerDamaged(path: path, line: number + 1, reason: "the line does not end")
+      }
+    }
+    throw search.missing()
+  }
+
+  private init(path: String, step: Int) {
+    self.path = path
+    self.step = step
+  }
+
+  private func missing() -> LoadingError {
+    .ledgerStepMissing(path: path, step: step, last: lastStep)
+  }
+
+  /// Takes in one line; true if no later one can be the step's.
+  private mutating func look(at line: ArraySlice<UInt8>, number: Int) throws(LoadingError) -> Bool {
+    if line.starts(with: Self.headerBeginning) {
+      header = (Array(line), number)
+      return false
+    }
+    guard let header else {
+      throw .ledgerDamaged(path: path, line: number, reason: "it comes before any header")
+    }
+    let found = try Self.step(of: line, path: path, number: number)
+    guard found >= step else {
+      lastStep = found
+      return false
+    }
+    guard found == step else { return true }
+    do {
+      self.found = Finding(
+        header: try Ledger.header(from: Data(header.bytes)),
+        line: try JSONDecoder().decode(LedgerLine.self, from: Data(line)), number: number)
+    } catch {
+      throw .ledgerDamaged(path: path, line: number, reason: "\(error)")
+    }
+    return true
+  }
+
+  /// Reads the number that a line begins with; a line of another writer is decoded for it.
+  private static func step(of line: ArraySlice<UInt8>, path: String, number: Int)
+    throws(LoadingError) -> Int
+  {
+    struct Numbered: Codable {
+      var step: Int
+    }
+    if line.starts(with: stepBeginning) {
+      let digits = line.dropFirst(stepBeginning.count)
+        .prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+      if let step = Int(String(decoding: digits, as: UTF8.self)) { return step }
+    }
+    do {
+      return try JSONDecoder().decode(Numbered.self, from: Data(line)).step
+    } catch {
+      throw .ledgerDamaged(path: path, line: number, reason: "\(error)")
+    }
+  }
+}
