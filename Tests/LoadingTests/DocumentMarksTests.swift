@@ -126,6 +126,9 @@ struct DocumentMarksTests {
       marks.segments == [0, 0, 0] && marks.lossMask == [1, 1, 1] && marks.lengths == [[0, 3]])
     // 65,545 is 9 in the low 16 bits; no token of 16 bits is meant by it.
     #expect(try Self.marks(of: [[9, 9, 9, 9]], endOfText: 65_545, as: UInt16.self) == marks)
+    // Neither are numbers of 64 bits whose low half alone is 9.
+    let wide = [9 + (1 << 32), 9 - (1 << 32), -9, 9]
+    #expect(try Self.marks(of: [wide], endOfText: 9, as: Int64.self) == marks)
   }
 
   // Lengths on both sides of the block of 32 that the search passes over at once, and rows from
