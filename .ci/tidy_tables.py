@@ -66,11 +66,13 @@ IMPORTS: dict[str, set[str]] = {
     "HeadraceABI": {"Headrace", "CHeadrace"},
     # The conformance suites in Tests/Support.
     "HeadraceTesting": {"Corpora", "Mixing", "Loading", "Testing"},
+    # A program that tests start, in Tests/RankProcess.
+    "RankProcess": {"Corpora", "Mixing", "Loading"},
 }
 # Tests may look at more than the module that they test: the parts that it is made from.
 TEST_MODULES: dict[str, set[str]] = {
     "CorporaTests": {"Corpora", "Mixing"},
-    "LoadingTests": {"Loading", "CZstd"},
+    "LoadingTests": {"Loading", "CZstd", "RankProcess"},
     "TrainingTests": {"Training", "Corpora", "CKernels"},
     "AblationsTests": {"Ablations", "Corpora", "Kernels"},
 }

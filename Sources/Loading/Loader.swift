@@ -33,8 +33,13 @@ public final class Loader {
   /// What a checkpoint must have been made under in order to be resumed here.
   public let identity: LoaderIdentity
 
+  /// r, which part of every batch is served.
+  public let rank: Int
+  /// W, the loaders that serve the batches together.
+  public let worldSize: Int
+
   private let tokenType: TokenType
-  private let invalidFeedback: InvalidFeedbackRule
+  let invalidFeedback: InvalidFeedbackRule
   private let byteBudget: Int
   private let logger: Logger
   private let cache: PoolCache
@@ -53,8 +58,10 @@ public final class Loader {
   private var observed: [Feedback] = []
   private var isClosed = false
 
-  /// The rows of the next batch; may be changed at any step.
+  /// B, the rows of the next batch over all ranks; may be changed at any step.
   public private(set) var batchRows: Int
+  /// The rows of the next batch that this rank serves.
+  public private(set) var rows: Range<Int>
   /// The step of the last batch that was handed out; 0 before the first.
   public private(set) var step = 0
   /// The step of the last feedback that the policy observed; 0 if none.
@@ -85,6 +92,9 @@ public final class Loader {
     identity = plan.identity
     tokenType = batch.tokenType
     batchRows = batch.rows
+    rows = plan.rows
+    rank = options.rank
+    worldSize = options.worldSize
     invalidFeedback = options.invalidFeedback
     byteBudget = options.byteBudget
     do throws(MixingError) {
@@ -122,14 +132,15 @@ public final class Loader {
   ///   again.
   public func next() throws(LoadingError) -> Batch? {
     let storage = freeStorage()
-    storage.reserve(rows: batchRows, withTokens: true)
+    storage.reserve(rows, of: batchRows, withTokens: true)
     guard try fill(storage, tokens: storage.tokens) else { return nil }
     return Batch(storage: storage)
   }
 
   /// Writes the tokens of the next batch into `buffer` and returns what is known of it.
   ///
-  /// - Parameter buffer: `[row, T + 1]` elements of the configured type, row-major.
+  /// - Parameter buffer: `[row, T + 1]` elements of the configured type, row-major, for the
+  ///   rows of this rank.
   /// - Returns: The facts, or nil when the domains that are left do not fill a batch; the buffer is
   ///   unchanged then.
   /// - Throws: ``LoadingError``, of which ``LoadingError/bufferSize(elementCount:required:)`` is
@@ -141,12 +152,12 @@ public final class Loader {
     precondition(
       Element.tokenType == tokenType,
       "the loader makes \(tokenType.rawValue) tokens, not \(Element.tokenType.rawValue)")
-    let required = batchRows * (identity.sequenceLength + 1)
+    let required = rows.count * (identity.sequenceLength + 1)
     guard buffer.count == required, let tokens = buffer.baseAddress else {
       throw .bufferSize(elementCount: buffer.count, required: required)
     }
     let storage = freeStorage()
-    storage.reserve(rows: batchRows, withTokens: false)
+    storage.reserve(rows, of: batchRows, withTokens: false)
     guard try fill(storage, tokens: UnsafeMutableRawPointer(tokens)) else { return nil }
     return BatchFacts(storage: storage)
   }
@@ -158,12 +169,12 @@ public final class Loader {
     precondition(!isClosed, "the loader was closed")
     storage.moment = moment
     guard try draw.plan(asked: moment.mixture, rows: batchRows, into: storage) else { return false }
-    storage.rowCount = batchRows
+    storage.countLocalRows()
     do throws(LoadingError) {
       try reader.gather(
         PoolReader.Request(
-          domainOfRow: UnsafeBufferPointer(rebasing: storage.domainOfRow[..<batchRows]),
-          rowCounts: UnsafeBufferPointer(storage.rowCounts),
+          domainOfRow: UnsafeBufferPointer(storage.domainOfRow), rows: rows,
+          rowCounts: UnsafeBufferPointer(storage.localRowCounts),
           positions: UnsafeBufferPointer(storage.positionsBefore),
           shares: UnsafeBufferPointer(draw.effective), epochOfRow: storage.epochOfRow,
           tokens: tokens, tokenType: tokenType))
@@ -206,14 +217,20 @@ public final class Loader {
   ///
   /// - Parameter rows: B, over all ranks.
   /// - Throws: ``LoadingError/setting(name:value:allowed:)``,
-  ///   ``LoadingError/byteBudget(byteCount:least:)`` or
-  ///   ``LoadingError/microBatches(rows:microBatchRows:leastRows:)``.
+  ///   ``LoadingError/byteBudget(byteCount:least:)``,
+  ///   ``LoadingError/microBatches(rows:microBatchRows:leastRows:)`` or
+  ///   ``LoadingError/worldSize(_:rows:microBatchRows:)``.
   public func setBatchRows(_ rows: Int) throws(LoadingError) {
     try LoaderPlan.checkRows(rows, grouping: identity.grouping, domainCount: identity.domains.count)
-    let byteCount = rows * (identity.sequenceLength + 1) * tokenType.byteCount
+    let local = try RowSlice.rows(
+      rank: rank, worldSize: worldSize,
+      of: BatchConfiguration(
+        rows: rows, sequenceLength: identity.sequenceLength, grouping: identity.grouping))
+    let byteCount = local.count * (identity.sequenceLength + 1) * tokenType.byteCount
     let least = cache.geometry.poolByteCount + byteCount
     guard byteBudget >= least else { throw .byteBudget(byteCount: byteBudget, least: least) }
     batchRows = rows
+    self.rows = local
   }
 
   // MARK: The policy
@@ -245,7 +262,7 @@ public final class Loader {
       moment = PolicyMoment(policy)
     }
     lastObservedStep = feedback.step
-    if ledger != nil { observed.append(feedback) }
+    observed.append(feedback)
   }
 
   /// Sets the mixture from the next batch on; for a run whose policy is `manual`.
@@ -347,19 +364,23 @@ public final class Loader {
     step = checkpoint.step
     lastObservedStep = checkpoint.lastObservedStep
     refusedFeedbackCount = checkpoint.refusedFeedbackCount
-    if ledgerPath != nil { observed = checkpoint.observed }
+    observed = checkpoint.observed
   }
 
   private func openLedger(at path: String?, resumingFrom checkpoint: LoaderCheckpoint?)
     throws(LoadingError) -> LedgerWriter?
   {
     guard let path else { return nil }
-    guard let checkpoint, checkpoint.ledgerByteCount > 0 else {
+    let recorded = checkpoint?.ledgerByteCount ?? 0
+    guard rank == 0 else {
+      return LedgerWriter(countingFrom: recorded, path: path, identity: identity)
+    }
+    guard let checkpoint, recorded > 0 else {
       return try LedgerWriter(newAt: path, identity: identity)
     }
     var cut = (byteCount: 0, isTorn: false)
     let ledger = try LedgerWriter(
-      resuming: path, identity: identity, byteCount: checkpoint.ledgerByteCount, cut: &cut)
+      resuming: path, identity: identity, byteCount: recorded, cut: &cut)
     if cut.byteCount > 0 {
       logger.notice(
         """

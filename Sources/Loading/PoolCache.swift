@@ -100,6 +100,7 @@ final class PoolCache: @unchecked Sendable {
       } else {
         seats[domain].slot = nil
         domains[domain].rowsLeft = 0
+        leavePool(domain, for: seats[domain].position)
       }
     }
     // Under the same weights there is new work only when a domain takes another pool.
@@ -173,6 +174,21 @@ final class PoolCache: @unchecked Sendable {
   }
 
   // MARK: With the lock held
+
+  /// Gives up the current pool of a domain that has gone past it without a row of this rank, so
+  /// that no thread decodes it; the pool that was decoded ahead takes its place if `position` lies
+  /// there.
+  private func leavePool(_ domain: Int, for position: Int) {
+    guard let current = domains[domain].current else { return }
+    let pool = orders[domain].place(of: position).pool
+    guard current.pool != pool else { return }
+    domains[domain].current = nil
+    release(current)
+    guard let next = domains[domain].next, next.pool == pool else { return }
+    domains[domain].next = nil
+    domains[domain].current = next
+    domains[domain].rowsLeft = next.rowCount
+  }
 
   /// Decodes the unit at `rank` of `slot`; the lock is open meanwhile.
   private func decodeUnlocked(rank: Int, of slot: PoolSlot, using decoder: UnitDecoder) {

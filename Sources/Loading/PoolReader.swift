@@ -21,6 +21,15 @@ struct PoolSeat {
   var epoch = 0
   /// Whether every unit of the pool is decoded.
   var isComplete = false
+
+  /// Moves to another position: within the pool if it lies there, else the domain must be seated
+  /// again.
+  mutating func move(to wanted: Int) {
+    nextRow += wanted - position
+    position = wanted
+    // The end of the pool is where a seat waits for its domain's next row.
+    if !(0...rowCount).contains(nextRow) { slot = nil }
+  }
 }
 
 /// Copies rows out of pools into batches.
@@ -32,17 +41,22 @@ final class PoolReader {
   private let decoder: UnitDecoder
   // Allocated with this object, freed with it.
   private let seats: UnsafeMutableBufferPointer<PoolSeat>
+  /// The position of the first row that each domain gives to this rank.
+  private let firstPositions: UnsafeMutableBufferPointer<Int>
 
   init(cache: PoolCache, decoder: UnitDecoder) {
     self.cache = cache
     self.decoder = decoder
     seats = .allocate(capacity: cache.orders.count)
     seats.initialize(repeating: PoolSeat())
+    firstPositions = .allocate(capacity: cache.orders.count)
+    firstPositions.initialize(repeating: 0)
   }
 
   deinit {
     seats.deinitialize()
     seats.deallocate()
+    firstPositions.deallocate()
   }
 
   /// Forgets where every domain reads; the next batch finds it again from positions.
@@ -52,15 +66,17 @@ final class PoolReader {
 
   /// What a batch is made of.
   struct Request {
-    /// The domain of each row.
+    /// The domain of each row over all ranks.
     var domainOfRow: UnsafeBufferPointer<Int32>
-    /// The rows of each domain.
+    /// The rows that are copied; those before them are passed by.
+    var rows: Range<Int>
+    /// The copied rows of each domain.
     var rowCounts: UnsafeBufferPointer<Int>
     /// The position of each domain before the batch.
     var positions: UnsafeBufferPointer<Int>
     /// The effective mixture, of 2^48.
     var shares: UnsafeBufferPointer<Int64>
-    /// Where the epoch of each row goes.
+    /// Where the epoch of each copied row goes.
     var epochOfRow: UnsafeMutableBufferPointer<Int>
     /// Where the tokens go, [row, T + 1].
     var tokens: UnsafeMutableRawPointer
@@ -68,13 +84,20 @@ final class PoolReader {
     var tokenType: TokenType
   }
 
-  /// Copies the rows of a batch.
+  /// Copies this rank's rows of a batch.
+  ///
+  /// The other ranks' rows cost an addition each: what lies in pools that this rank reads nothing
+  /// of is never decoded.
   ///
   /// - Throws: The first failure in the order of the rows. Every domain must be seated again then,
   ///   since some have moved.
   func gather(_ request: Request) throws(LoadingError) {
+    for domain in seats.indices { firstPositions[domain] = request.positions[domain] }
+    for row in 0..<request.rows.lowerBound {
+      firstPositions[Int(request.domainOfRow[row])] += 1
+    }
+    for domain in seats.indices { seats[domain].move(to: firstPositions[domain]) }
     cache.beginBatch(shares: request.shares, rowCounts: request.rowCounts, seats: seats)
-    for domain in seats.indices { seats[domain].position = request.positions[domain] }
     do throws(LoadingError) {
       try gatherRows(request)
     } catch {
@@ -88,7 +111,7 @@ final class PoolReader {
     let rowByteCount = sequenceTokenCount * request.tokenType.byteCount
     let copy = RowCopy(from: cache.geometry.tokenWidth, to: request.tokenType)
     var destination = request.tokens
-    for row in request.domainOfRow.indices {
+    for row in request.rows {
       let domain = Int(request.domainOfRow[row])
       if seats[domain].slot == nil || seats[domain].nextRow == seats[domain].rowCount {
         try seat(domain)
@@ -101,7 +124,7 @@ final class PoolReader {
       copy(
         memory, at: Int(rowOffsets[seat.nextRow]), upcoming: Int(rowOffsets[upcoming]),
         into: destination, count: sequenceTokenCount)
-      request.epochOfRow[row] = seat.epoch
+      request.epochOfRow[row - request.rows.lowerBound] = seat.epoch
       seats[domain].nextRow = seat.nextRow + 1
       seats[domain].position = seat.position + 1
       destination += rowByteCount

@@ -1,0 +1,77 @@
+import Foundation
+import HeadraceTesting
+import Loading
+import RankProcess
+import Testing
+
+/// What a rank's process wrote.
+struct RankOutput {
+  /// The rows in order: step, row over all ranks, domain, epoch, tokens.
+  var rows: [String] = []
+  var digests: [String] = []
+  /// Whether there was a step without a batch.
+  var hasEnded = false
+
+  init(path: String) throws {
+    let text = String(decoding: try Data(contentsOf: URL(fileURLWithPath: path)), as: UTF8.self)
+    for line in text.split(separator: "\n").map(String.init) {
+      if line.hasPrefix("row ") {
+        rows.append(line)
+      } else if line.hasPrefix("digest ") {
+        digests.append(line)
+      } else {
+        hasEnded = hasEnded || line == "end"
+      }
+    }
+  }
+}
+
+/// Starts a process for every script, all at once, and waits for them.
+func runProcesses(_ scripts: [RankScript]) throws -> [RankOutput] {
+  // The built products lie beside the program that runs the tests.
+  let program = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+  let folder = URL(fileURLWithPath: program).deletingLastPathComponent().path
+  let processes = try scripts.map { script in
+    let path = script.output + ".script"
+    try JSONEncoder().encode(script).write(to: URL(fileURLWithPath: path))
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: folder + "/RankProcess")
+    process.arguments = [path]
+    try process.run()
+    return process
+  }
+  return try zip(scripts, processes).map { script, process in
+    process.waitUntilExit()
+    let isAborting = script.actions.contains { if case .abort = $0 { true } else { false } }
+    #expect(
+      isAborting
+        ? process.terminationReason == .uncaughtSignal
+        : process.terminationReason == .exit && process.terminationStatus == 0,
+      "rank \(script.rank) of \(script.worldSize)")
+    return try RankOutput(path: script.output)
+  }
+}
+
+/// Runs a script as so many ranks; what they write lies beside `script.output`.
+func run(_ script: RankScript, ranks worldSize: Int) throws -> [RankOutput] {
+  try runProcesses(
+    (0..<worldSize).map { rank in
+      var script = script
+      (script.rank, script.worldSize) = (rank, worldSize)
+      script.output += "-\(worldSize)-\(rank)"
+      script.actions = script.actions.map {
+        // Every rank saves a checkpoint of its own, to be compared.
+        if case .save(let path) = $0 { .save(path + "-\(rank)") } else { $0 }
+      }
+      return script
+    })
+}
+
+/// The rows of all ranks, in the order of steps and rows.
+func union(_ outputs: [RankOutput]) -> [String] {
+  func place(_ line: String) -> (Int, Int) {
+    let parts = line.split(separator: " ", maxSplits: 3)
+    return (Int(parts[1]) ?? -1, Int(parts[2]) ?? -1)
+  }
+  return outputs.flatMap(\.rows).map { (place($0), $0) }.sorted { $0.0 < $1.0 }.map(\.1)
+}
