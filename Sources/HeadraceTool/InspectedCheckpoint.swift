@@ -69,6 +69,13 @@ struct InspectedCheckpoint: Encodable, CustomStringConvertible {
         domain.fingerprint,
       ])
     }
+    // What is gone has no place in an order any more.
+    for domain in loader.departed {
+      table.append([
+        domain.name + " (gone)", NumberText.grouped(domain.rowCount), "", "", "",
+        domain.fingerprint,
+      ])
+    }
     return table
   }
 }

@@ -147,6 +147,14 @@ final class PolicyMoment: Sendable {
   }
 }
 
+/// What a loader was opened with that its checkpoints hand on.
+struct RunPast: Sendable {
+  /// The domains that are gone.
+  var departed: [DepartedDomain] = []
+  /// Where the ledger's last header begins.
+  var ledgerHeaderByteOffset = 0
+}
+
 /// The memory behind a batch.
 ///
 /// Filled by the loader's thread while nobody else refers to it; unchanged from then until the last
@@ -158,6 +166,7 @@ final class BatchStorage: @unchecked Sendable {
   let domainCount: Int
   let tokenType: TokenType
   private let identity: LoaderIdentity
+  private let past: RunPast
 
   private(set) var rowCapacity = 0
   private(set) var tokens = UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 64)
@@ -171,6 +180,8 @@ final class BatchStorage: @unchecked Sendable {
   let localRowCounts: UnsafeMutableBufferPointer<Int>
   let positionsBefore: UnsafeMutableBufferPointer<Int>
   let positionsAfter: UnsafeMutableBufferPointer<Int>
+  /// The rows that each domain has given in all, after the batch.
+  let rowCountsAfter: UnsafeMutableBufferPointer<Int>
   let creditsAfter: UnsafeMutableBufferPointer<Int64>
   let effectiveShares: UnsafeMutableBufferPointer<Int64>
 
@@ -187,8 +198,11 @@ final class BatchStorage: @unchecked Sendable {
   /// The policy by which the batch was drawn.
   var moment: PolicyMoment
 
-  init(identity: LoaderIdentity, tokenType: TokenType, moment: PolicyMoment) {
+  init(
+    identity: LoaderIdentity, tokenType: TokenType, moment: PolicyMoment, past: RunPast = RunPast()
+  ) {
     self.identity = identity
+    self.past = past
     sequenceLength = identity.sequenceLength
     domainCount = identity.domains.count
     self.tokenType = tokenType
@@ -197,12 +211,14 @@ final class BatchStorage: @unchecked Sendable {
     localRowCounts = .allocate(capacity: domainCount)
     positionsBefore = .allocate(capacity: domainCount)
     positionsAfter = .allocate(capacity: domainCount)
+    rowCountsAfter = .allocate(capacity: domainCount)
     creditsAfter = .allocate(capacity: domainCount)
     effectiveShares = .allocate(capacity: domainCount)
     rowCounts.initialize(repeating: 0)
     localRowCounts.initialize(repeating: 0)
     positionsBefore.initialize(repeating: 0)
     positionsAfter.initialize(repeating: 0)
+    rowCountsAfter.initialize(repeating: 0)
     creditsAfter.initialize(repeating: 0)
     effectiveShares.initialize(repeating: 0)
   }
@@ -215,6 +231,7 @@ final class BatchStorage: @unchecked Sendable {
     localRowCounts.deallocate()
     positionsBefore.deallocate()
     positionsAfter.deallocate()
+    rowCountsAfter.deallocate()
     creditsAfter.deallocate()
     effectiveShares.deallocate()
   }
@@ -262,8 +279,9 @@ final class BatchStorage: @unchecked Sendable {
     }
     return LoaderCheckpoint(
       identity: identity, step: step, rowTotal: rowTotalAfter, drawCount: drawCountAfter,
-      positions: Array(positionsAfter), credits: Array(creditsAfter),
-      lastObservedStep: lastObservedStep, observed: [], refusedFeedbackCount: refusedFeedbackCount,
-      ledgerByteCount: ledgerByteCount, policy: erased)
+      positions: Array(positionsAfter), rowCounts: Array(rowCountsAfter),
+      credits: Array(creditsAfter), departed: past.departed, lastObservedStep: lastObservedStep,
+      observed: [], refusedFeedbackCount: refusedFeedbackCount, ledgerByteCount: ledgerByteCount,
+      ledgerHeaderByteOffset: past.ledgerHeaderByteOffset, policy: erased)
   }
 }

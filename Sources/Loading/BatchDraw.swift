@@ -35,10 +35,14 @@ final class BatchDraw {
   /// How many sequences each domain has given, `[domain]`.
   // This and the other buffers are this object's own: allocated with it, freed with it.
   let positions: UnsafeMutableBufferPointer<Int>
+  /// How many rows each domain has given, `[domain]`.
+  let rowCounts: UnsafeMutableBufferPointer<Int>
   /// The credits before the batch that was planned last, `[domain]`.
   let creditsBefore: UnsafeMutableBufferPointer<Int64>
   private(set) var drawCountBefore = 0
   private var rowTotalBefore = 0
+  /// Whether the batch that was planned last has been counted in ``rowCounts``.
+  private var isWholePlan = false
 
   /// The effective mixture now, in parts of 2^48, `[domain]`.
   let effective: UnsafeMutableBufferPointer<Int64>
@@ -60,6 +64,8 @@ final class BatchDraw {
     apportionment = Apportionment(domainCount: domainCount)
     positions = .allocate(capacity: domainCount)
     positions.initialize(repeating: 0)
+    rowCounts = .allocate(capacity: domainCount)
+    rowCounts.initialize(repeating: 0)
     creditsBefore = .allocate(capacity: domainCount)
     creditsBefore.initialize(repeating: 0)
     effective = .allocate(capacity: domainCount)
@@ -72,6 +78,7 @@ final class BatchDraw {
 
   deinit {
     positions.deallocate()
+    rowCounts.deallocate()
     creditsBefore.deallocate()
     effective.deallocate()
     isExhausted.deallocate()
@@ -85,7 +92,10 @@ final class BatchDraw {
     apportionment = try Apportionment(credits: checkpoint.credits)
     drawCount = checkpoint.drawCount
     rowTotal = checkpoint.rowTotal
-    for domain in 0..<domainCount { positions[domain] = checkpoint.positions[domain] }
+    for domain in 0..<domainCount {
+      positions[domain] = checkpoint.positions[domain]
+      rowCounts[domain] = checkpoint.rowCounts[domain]
+    }
     findExhausted()
   }
 
@@ -108,7 +118,12 @@ final class BatchDraw {
     }
     rowTotal += rows
     writeRows(drawTotal, into: batch)
-    for domain in 0..<domainCount { batch.positionsAfter[domain] = positions[domain] }
+    for domain in 0..<domainCount {
+      rowCounts[domain] += batch.rowCounts[domain]
+      batch.rowCountsAfter[domain] = rowCounts[domain]
+      batch.positionsAfter[domain] = positions[domain]
+    }
+    isWholePlan = true
     apportionment.copyCredits(into: batch.creditsAfter)
     batch.drawCountAfter = drawCount
     batch.rowTotalAfter = rowTotal
@@ -117,7 +132,11 @@ final class BatchDraw {
 
   /// Puts the state back to what it was before the batch that was planned last.
   func takeBack(_ batch: BatchStorage) {
-    for domain in 0..<domainCount { positions[domain] = batch.positionsBefore[domain] }
+    for domain in 0..<domainCount {
+      positions[domain] = batch.positionsBefore[domain]
+      if isWholePlan { rowCounts[domain] -= batch.rowCounts[domain] }
+    }
+    isWholePlan = false
     apportionment.setCredits(to: UnsafeBufferPointer(creditsBefore))
     drawCount = drawCountBefore
     rowTotal = rowTotalBefore
@@ -131,6 +150,7 @@ final class BatchDraw {
       batch.positionsBefore[domain] = positions[domain]
       batch.rowCounts[domain] = 0
     }
+    isWholePlan = false
     apportionment.copyCredits(into: creditsBefore)
     drawCountBefore = drawCount
     rowTotalBefore = rowTotal

@@ -7,16 +7,37 @@ public import Mixing
   internal import Foundation
 #endif
 
-/// The first line of a ledger: what every line is to be read with.
+/// A line of a ledger that says what the lines behind it are to be read with.
+///
+/// The first line is one. There is another wherever a run went on over a changed corpus.
 public struct LedgerHeader: Sendable, Equatable, Codable {
   /// The ledger's format version.
   public var headraceLedger: Int
   /// The corpus and the configuration that decide order and draw.
   public var identity: LoaderIdentity
+  /// The step behind which these lines follow; nil at the beginning of a run.
+  public var resumedAfterStep: Int?
+  /// How the domains differ from those that the run was begun or went on with before; nil if they
+  /// do not.
+  public var corpusChange: CorpusChange?
 
+  // The version's key must stay the first in the order of the alphabet: readers look at the first
+  // bytes of a line.
   private enum CodingKeys: String, CodingKey {
     case identity
     case headraceLedger = "headrace_ledger"
+    case resumedAfterStep = "resumed_after_step"
+    case corpusChange = "resumed_with_change"
+  }
+
+  /// What every header begins with.
+  static let prefix = Array("{\"headrace_ledger\":".utf8)
+
+  init(identity: LoaderIdentity, resumedAfterStep: Int = 0, corpusChange: CorpusChange? = nil) {
+    headraceLedger = Ledger.version
+    self.identity = identity
+    self.resumedAfterStep = resumedAfterStep > 0 ? resumedAfterStep : nil
+    self.corpusChange = corpusChange
   }
 }
 
@@ -64,6 +85,7 @@ private enum LedgerFault: Error, CustomStringConvertible {
   case domainCount(expected: Int)
   case shares
   case rows
+  case header(String)
 
   var description: String {
     switch self {
@@ -72,6 +94,7 @@ private enum LedgerFault: Error, CustomStringConvertible {
     case .step(let found, let expected): "its step is \(found), but \(expected) must follow"
     case .domainCount(let expected): "its arrays do not all have \(expected) values, one per domain"
     case .shares: "a mixture's parts are negative or do not sum to 2^48"
+    case .header(let reason): "it does not follow from the lines before it: \(reason)"
     case .rows: "its rows, positions or draws contradict each other"
     }
   }
@@ -79,9 +102,9 @@ private enum LedgerFault: Error, CustomStringConvertible {
 
 extension LedgerLine {
   /// Checks what a reader relies on: lengths, sums, and that steps follow each other.
-  fileprivate func check(after previous: LedgerLine?, domainCount: Int) throws(LedgerFault) {
-    let expected = (previous?.step ?? 0) + 1
-    guard step == expected else { throw .step(found: step, expected: expected) }
+  fileprivate func check(afterStep step: Int, domainCount: Int) throws(LedgerFault) {
+    let expected = step + 1
+    guard self.step == expected else { throw .step(found: self.step, expected: expected) }
     let lengths = [asked.count, effective.count, positions.count, credits.count, drawn.count]
     guard lengths.allSatisfy({ $0 == domainCount }) else {
       throw .domainCount(expected: domainCount)
@@ -100,11 +123,41 @@ extension LedgerLine {
   }
 }
 
+extension LedgerHeader {
+  /// Checks what a reader relies on: that the header is sound, and follows from what stands before.
+  fileprivate func check(after previous: LedgerHeader?, step: Int) throws {
+    guard !identity.domains.isEmpty,
+      Set(identity.domains.map(\.name)).count == identity.domains.count
+    else { throw LedgerFault.header("its domains have no names of their own") }
+    let resumed = resumedAfterStep ?? 0
+    guard let previous else {
+      guard resumed >= 0 else { throw LedgerFault.step(found: resumed, expected: 0) }
+      return
+    }
+    guard resumed == step else { throw LedgerFault.step(found: resumed, expected: step) }
+    var found = try previous.identity.change(to: identity)
+    found.lastFeedback = corpusChange?.lastFeedback ?? []
+    guard !found.isEmpty, found == corpusChange else {
+      throw LedgerFault.header("what it says has changed is not what has changed")
+    }
+  }
+}
+
 /// A recorded run, read whole.
 public struct Ledger: Sendable {
-  /// What every line is to be read with.
+  /// The lines between one header and the next.
+  public struct Section: Sendable {
+    /// What the lines are to be read with.
+    public let header: LedgerHeader
+    /// The steps, in order.
+    public let lines: ArraySlice<LedgerLine>
+  }
+
+  /// The sections: one, unless the run went on over a changed corpus.
+  public let sections: [Section]
+  /// What the last lines are to be read with, and all of them where there is one section.
   public let header: LedgerHeader
-  /// The steps, in order.
+  /// The steps of all sections, in order.
   public let lines: [LedgerLine]
 
   static let version = 1
@@ -119,24 +172,31 @@ public struct Ledger: Sendable {
   ///   cannot be read. A torn last line, without its line feed, is left out.
   public init(at path: String) throws(LoadingError) {
     var lines: [LedgerLine] = []
-    var header: LedgerHeader?
+    var headers: [(header: LedgerHeader, lineCount: Int)] = []
     try Self.forEachLine(of: path) { (line, number) throws(LoadingError) in
       do {
-        guard let header else {
-          header = try Self.header(from: Data(line))
+        let step = lines.last?.step ?? headers.first?.header.resumedAfterStep ?? 0
+        guard let header = headers.last?.header, !line.starts(with: LedgerHeader.prefix) else {
+          let header = try Self.header(from: Data(line))
+          try header.check(after: headers.last?.header, step: step)
+          headers.append((header, lines.count))
           return
         }
         let decoded = try JSONDecoder().decode(LedgerLine.self, from: Data(line))
-        try decoded.check(after: lines.last, domainCount: header.identity.domains.count)
+        try decoded.check(afterStep: step, domainCount: header.identity.domains.count)
         lines.append(decoded)
       } catch {
         throw .ledgerDamaged(path: path, line: number, reason: "\(error)")
       }
     }
-    guard let header else {
+    guard let last = headers.last else {
       throw .ledgerDamaged(path: path, line: 1, reason: "there is no whole line")
     }
-    self.header = header
+    let ends = headers.dropFirst().map(\.lineCount) + [lines.count]
+    sections = zip(headers, ends).map {
+      Section(header: $0.header, lines: lines[$0.lineCount..<$1])
+    }
+    header = last.header
     self.lines = lines
   }
 
@@ -177,24 +237,31 @@ public struct Ledger: Sendable {
     return try JSONDecoder().decode(LedgerHeader.self, from: line)
   }
 
-  /// Reads the first line of the ledger at `path`, of which `byteCount` bytes are valid.
-  static func header(at path: String, byteCount: Int) throws(LoadingError) -> LedgerHeader {
+  /// Reads the header that begins at `byteOffset` of the ledger at `path`, of which `byteCount`
+  /// bytes are valid.
+  static func header(at path: String, byteOffset: Int, byteCount: Int) throws(LoadingError)
+    -> LedgerHeader
+  {
     var line: ArraySlice<UInt8> = []
     do throws(CorpusError) {
       let file = try FileReader(path: path)
+      let limit = byteCount - byteOffset
       var count = 0
       repeat {
-        count = min(byteCount, max(1 << 16, 2 * count))
-        let bytes = try file.bytes(at: 0, count: count)
+        count = min(limit, max(1 << 16, 2 * count))
+        let bytes = try file.bytes(at: byteOffset, count: count)
         line = bytes.prefix { $0 != UInt8(ascii: "\n") }
-      } while line.count == count && count < byteCount
+      } while line.count == count && count < min(limit, lineByteLimit)
     } catch {
       throw .corpus(error)
     }
     do {
       return try header(from: Data(line))
     } catch {
-      throw .ledgerDamaged(path: path, line: 1, reason: "\(error)")
+      guard byteOffset > 0 else {
+        throw .ledgerDamaged(path: path, line: 1, reason: "\(error)")
+      }
+      throw .ledgerHeaderDamaged(path: path, byteOffset: byteOffset, reason: "\(error)")
     }
   }
 }

@@ -22,21 +22,22 @@ internal import Mixing
 final class LedgerWriter {
   let path: String
   private(set) var byteCount: Int
+  /// Where the last header begins.
+  private(set) var headerByteOffset = 0
   /// The open file; nil where bytes are only counted.
   private let descriptor: Int32?
   private var buffer: [UInt8] = []
 
   /// Begins a ledger at `path`, where none may stand.
-  init(newAt path: String, identity: LoaderIdentity) throws(LoadingError) {
+  init(newAt path: String, header: LedgerHeader) throws(LoadingError) {
     let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0o644)
     if descriptor < 0, errno == EEXIST { throw .ledgerExists(path: path) }
     guard descriptor >= 0 else { throw .corpus(.cannotOpen(path: path, code: errno)) }
     self.path = path
     self.descriptor = descriptor
     byteCount = 0
-    setHeader(identity)
     do throws(LoadingError) {
-      try flush()
+      try append(header)
       do throws(CorpusError) { try DurableFile.synchronizeFolder(of: path) } catch {
         throw .corpus(error)
       }
@@ -47,33 +48,39 @@ final class LedgerWriter {
     }
   }
 
-  /// Goes on with the ledger at `path` after `byteCount` bytes; what stands behind them is cut off.
+  /// Goes on with the ledger of a checkpoint at `path`; what stands behind its last line is cut
+  /// off.
   ///
   /// - Returns: Through `cutByteCount`, how many bytes were cut off, and whether the last line was
   ///   torn.
   init(
-    resuming path: String, identity: LoaderIdentity, byteCount: Int,
+    resuming path: String, from checkpoint: LoaderCheckpoint,
     cut: inout (byteCount: Int, isTorn: Bool)
   ) throws(LoadingError) {
+    let byteCount = checkpoint.ledgerByteCount
     let descriptor = open(path, O_RDWR | O_APPEND | O_CLOEXEC)
     guard descriptor >= 0 else { throw .corpus(.cannotOpen(path: path, code: errno)) }
     self.path = path
     self.descriptor = descriptor
     self.byteCount = byteCount
+    headerByteOffset = checkpoint.ledgerHeaderByteOffset
     let size = Int(lseek(descriptor, 0, SEEK_END))
     guard size >= byteCount, byteCount > 0,
       Self.lastByte(of: descriptor, at: byteCount) == UInt8(ascii: "\n")
     else {
       throw .ledgerTooShort(path: path, byteCount: size, recorded: byteCount)
     }
-    let header = try Ledger.header(at: path, byteCount: byteCount)
+    let header = try Ledger.header(
+      at: path, byteOffset: headerByteOffset, byteCount: byteCount)
     do throws(LoadingError) {
-      try header.identity.requireSame(as: identity)
+      try header.identity.requireSame(as: checkpoint.identity)
     } catch {
-      guard case .checkpointDiffers(let field, let recorded, let configured) = error else {
-        throw error
+      switch error {
+      case .checkpointDiffers(let field, let recorded, let configured):
+        throw .ledgerDiffers(path: path, field: field, recorded: recorded, configured: configured)
+      case .corpusChanged(let change): throw .ledgerCorpusDiffers(path: path, change)
+      default: throw error
       }
-      throw .ledgerDiffers(path: path, field: field, recorded: recorded, configured: configured)
     }
     cut = (
       size - byteCount,
@@ -84,15 +91,12 @@ final class LedgerWriter {
     }
   }
 
-  /// Counts the bytes of the ledger that another rank writes to `path`, after `byteCount` bytes; 0
-  /// for a ledger that begins.
-  init(countingFrom byteCount: Int, path: String, identity: LoaderIdentity) {
+  /// Counts the bytes of the ledger that another rank writes to `path`, on from a checkpoint's.
+  init(countingFrom checkpoint: LoaderCheckpoint?, path: String) {
     self.path = path
     descriptor = nil
-    self.byteCount = byteCount
-    guard byteCount == 0 else { return }
-    setHeader(identity)
-    self.byteCount = buffer.count
+    byteCount = checkpoint?.ledgerByteCount ?? 0
+    headerByteOffset = checkpoint?.ledgerHeaderByteOffset ?? 0
   }
 
   deinit {
@@ -105,17 +109,19 @@ final class LedgerWriter {
     return pread(descriptor, &byte, 1, off_t(end - 1)) == 1 ? byte : nil
   }
 
-  /// Makes ``buffer`` the first line.
-  private func setHeader(_ identity: LoaderIdentity) {
+  /// Appends a header, with which the lines behind it are to be read.
+  func append(_ header: LedgerHeader) throws(LoadingError) {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     do {
-      let header = LedgerHeader(headraceLedger: Ledger.version, identity: identity)
       buffer = Array(try encoder.encode(header))
     } catch {
       preconditionFailure("a ledger header did not encode: \(error)")
     }
     buffer.append(UInt8(ascii: "\n"))
+    let byteOffset = byteCount
+    try flush()
+    headerByteOffset = byteOffset
   }
 
   /// Appends the line of the step that `batch` describes; numbers are written without allocating.

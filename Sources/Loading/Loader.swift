@@ -54,6 +54,8 @@ public final class Loader {
   ///
   /// One that only this list refers to is free.
   private var storages: [BatchStorage] = []
+  /// What the checkpoints hand on.
+  private var past = RunPast()
   /// The feedback that was observed since the last batch, for the ledger.
   private var observed: [Feedback] = []
   private var isClosed = false
@@ -115,8 +117,13 @@ public final class Loader {
       orders: plan.orders, store: store, geometry: plan.geometry, byteBudget: plan.poolByteBudget,
       threadCount: options.threadCount, readTimeoutInSeconds: options.readTimeoutInSeconds)
     reader = PoolReader(cache: cache, decoder: decoder)
-    if let checkpoint { try restore(checkpoint, ledgerPath: options.ledgerPath) }
-    ledger = try openLedger(at: options.ledgerPath, resumingFrom: checkpoint)
+    let change = try checkpoint.flatMap { (checkpoint) throws(LoadingError) in
+      try restore(checkpoint, rule: options.corpusChange)
+    }
+    if let path = options.ledgerPath {
+      ledger = try openLedger(at: path, resumingFrom: checkpoint, change: change)
+    }
+    past.ledgerHeaderByteOffset = ledger?.headerByteOffset ?? 0
   }
 
   deinit {
@@ -208,7 +215,8 @@ public final class Loader {
       atomicMemoryFence(ordering: .acquiring)
       return storages[index]
     }
-    let storage = BatchStorage(identity: identity, tokenType: tokenType, moment: moment)
+    let storage = BatchStorage(
+      identity: identity, tokenType: tokenType, moment: moment, past: past)
     storages.append(storage)
     return storage
   }
@@ -310,10 +318,10 @@ public final class Loader {
     }
     return LoaderCheckpoint(
       identity: identity, step: step, rowTotal: draw.rowTotal, drawCount: draw.drawCount,
-      positions: Array(draw.positions), credits: draw.credits,
-      lastObservedStep: lastObservedStep, observed: observed,
+      positions: Array(draw.positions), rowCounts: Array(draw.rowCounts), credits: draw.credits,
+      departed: past.departed, lastObservedStep: lastObservedStep, observed: observed,
       refusedFeedbackCount: refusedFeedbackCount, ledgerByteCount: ledger?.byteCount ?? 0,
-      policy: erased)
+      ledgerHeaderByteOffset: past.ledgerHeaderByteOffset, policy: erased)
   }
 
   /// Makes the ledger durable, then writes the state now to a ``CheckpointFile``.
@@ -352,35 +360,53 @@ public final class Loader {
 
   // MARK: Opening
 
-  private func restore(_ checkpoint: LoaderCheckpoint, ledgerPath: String?) throws(LoadingError) {
-    try checkpoint.identity.requireSame(as: identity)
+  /// Takes over a checkpoint.
+  ///
+  /// - Returns: How the corpus has changed since; nil if it has not.
+  private func restore(_ checkpoint: LoaderCheckpoint, rule: CorpusChangeRule)
+    throws(LoadingError) -> CorpusChange?
+  {
+    var change = try checkpoint.identity.change(to: identity)
+    guard change.isEmpty || rule == .carryOver else { throw .corpusChanged(change) }
     do throws(MixingError) {
-      try policy.restore(from: checkpoint.policy)
-      try draw.restore(checkpoint)
+      if !change.changesNames { try policy.restore(from: checkpoint.policy) }
+      moment = PolicyMoment(policy)
     } catch {
       throw .mixing(error)
     }
-    moment = PolicyMoment(policy)
-    step = checkpoint.step
-    lastObservedStep = checkpoint.lastObservedStep
-    refusedFeedbackCount = checkpoint.refusedFeedbackCount
-    observed = checkpoint.observed
+    let state =
+      change.isEmpty
+      ? checkpoint : try checkpoint.carriedOver(to: identity.domains, asked: moment.mixture)
+    do throws(MixingError) { try draw.restore(state) } catch { throw .mixing(error) }
+    past.departed = state.departed
+    step = state.step
+    lastObservedStep = state.lastObservedStep
+    refusedFeedbackCount = state.refusedFeedbackCount
+    observed = state.observed
+    guard !change.isEmpty else { return nil }
+    change.lastFeedback = checkpoint.observed
+    logger.notice(
+      """
+      carried over to a changed corpus after step \(step); \(change). \
+      \(change.changesNames ? "The policy begins anew." : "The policy goes on.")
+      """)
+    return change
   }
 
-  private func openLedger(at path: String?, resumingFrom checkpoint: LoaderCheckpoint?)
-    throws(LoadingError) -> LedgerWriter?
-  {
-    guard let path else { return nil }
-    let recorded = checkpoint?.ledgerByteCount ?? 0
+  private func openLedger(
+    at path: String, resumingFrom checkpoint: LoaderCheckpoint?, change: CorpusChange?
+  ) throws(LoadingError) -> LedgerWriter {
+    let header = LedgerHeader(
+      identity: identity, resumedAfterStep: step, corpusChange: change)
+    let begins = (checkpoint?.ledgerByteCount ?? 0) == 0
     guard rank == 0 else {
-      return LedgerWriter(countingFrom: recorded, path: path, identity: identity)
+      let ledger = LedgerWriter(countingFrom: checkpoint, path: path)
+      if begins || change != nil { try ledger.append(header) }
+      return ledger
     }
-    guard let checkpoint, recorded > 0 else {
-      return try LedgerWriter(newAt: path, identity: identity)
-    }
+    guard let checkpoint, !begins else { return try LedgerWriter(newAt: path, header: header) }
     var cut = (byteCount: 0, isTorn: false)
-    let ledger = try LedgerWriter(
-      resuming: path, identity: identity, byteCount: recorded, cut: &cut)
+    let ledger = try LedgerWriter(resuming: path, from: checkpoint, cut: &cut)
     if cut.byteCount > 0 {
       logger.notice(
         """
@@ -388,6 +414,7 @@ public final class Loader {
         \(cut.isTorn ? ", a torn last line among them" : ""); those steps are done again
         """)
     }
+    if change != nil { try ledger.append(header) }
     return ledger
   }
 }

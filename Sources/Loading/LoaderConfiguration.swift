@@ -82,6 +82,8 @@ public struct LoaderOptions: Sendable, Equatable {
   public var allowsUnusedTails = false
   /// What happens on invalid feedback.
   public var invalidFeedback: InvalidFeedbackRule = .stop
+  /// What happens when a checkpoint was made on another corpus.
+  public var corpusChange: CorpusChangeRule = .refuse
   /// Where the ledger is written; nil for none.
   ///
   /// Given to every rank, or to none, since checkpoints hold its length: rank 0 writes the file,

@@ -37,6 +37,10 @@ extension LoadingError: CustomStringConvertible {
     case .checkpointDiffers(let field, let recorded, let configured):
       "the checkpoint was made with \(field) \(recorded), this run has \(configured). Resume with "
         + "what the checkpoint was made with, or begin a new run."
+    case .corpusChanged(let change):
+      "the corpus is not the one that the checkpoint was made on; \(change). Put the old corpus "
+        + "back, or carry the run over (corpusChange: .carryOver, --carry-over): unchanged domains "
+        + "keep their place, the others begin anew."
     case .checkpointDamaged(let path, let fault):
       "the checkpoint \(path) is damaged: \(fault). Resume from another one."
     case .ledgerTooShort(let path, let byteCount, let recorded):
@@ -45,11 +49,16 @@ extension LoadingError: CustomStringConvertible {
     case .ledgerDiffers(let path, let field, let recorded, let configured):
       "the ledger \(path) is another run's: it was written with \(field) \(recorded), this run has "
         + "\(configured). Put the right one back."
+    case .ledgerCorpusDiffers(let path, let change):
+      "the ledger \(path) is another run's: it was written on another corpus; \(change). Put the "
+        + "right one back."
     case .ledgerExists(let path):
       "a ledger stands at \(path) already. Resume its run from a checkpoint, or write to another "
         + "folder; a run that has no checkpoint begins anew once the file is removed."
     case .ledgerDamaged(let path, let line, let reason):
       "line \(line) of the ledger \(path) does not decode: \(reason)"
+    case .ledgerHeaderDamaged(let path, let byteOffset, let reason):
+      "the line at byte \(byteOffset) of the ledger \(path) is no header: \(reason)"
     case .policyIsNotManual(let policy):
       "a mixture cannot be set by hand under the policy \(policy). Open the loader with the policy "
         + "manual."

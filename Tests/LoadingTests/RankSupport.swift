@@ -26,35 +26,39 @@ struct RankOutput {
   }
 }
 
-/// Starts a process for every script, all at once, and waits for them.
-func runProcesses(_ scripts: [RankScript]) throws -> [RankOutput] {
+/// Starts a process for every script, all at once, and waits for them without holding a thread.
+func runProcesses(_ scripts: [RankScript]) async throws -> [RankOutput] {
   // The built products lie beside the program that runs the tests.
   let program = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
   let folder = URL(fileURLWithPath: program).deletingLastPathComponent().path
-  let processes = try scripts.map { script in
+  let ends = try scripts.map { script in
     let path = script.output + ".script"
     try JSONEncoder().encode(script).write(to: URL(fileURLWithPath: path))
     let process = Process()
     process.executableURL = URL(fileURLWithPath: folder + "/RankProcess")
     process.arguments = [path]
+    let (ended, end) = AsyncStream<Bool>.makeStream()
+    process.terminationHandler = {
+      end.yield($0.terminationReason == .exit && $0.terminationStatus == 0)
+      end.finish()
+    }
     try process.run()
-    return process
+    return ended
   }
-  return try zip(scripts, processes).map { script, process in
-    process.waitUntilExit()
+  var outputs: [RankOutput] = []
+  for (script, end) in zip(scripts, ends) {
     let isAborting = script.actions.contains { if case .abort = $0 { true } else { false } }
-    #expect(
-      isAborting
-        ? process.terminationReason == .uncaughtSignal
-        : process.terminationReason == .exit && process.terminationStatus == 0,
-      "rank \(script.rank) of \(script.worldSize)")
-    return try RankOutput(path: script.output)
+    for await isWhole in end {
+      #expect(isWhole != isAborting, "rank \(script.rank) of \(script.worldSize)")
+    }
+    outputs.append(try RankOutput(path: script.output))
   }
+  return outputs
 }
 
 /// Runs a script as so many ranks; what they write lies beside `script.output`.
-func run(_ script: RankScript, ranks worldSize: Int) throws -> [RankOutput] {
-  try runProcesses(
+func run(_ script: RankScript, ranks worldSize: Int) async throws -> [RankOutput] {
+  try await runProcesses(
     (0..<worldSize).map { rank in
       var script = script
       (script.rank, script.worldSize) = (rank, worldSize)

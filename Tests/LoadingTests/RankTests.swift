@@ -28,7 +28,7 @@ struct RankTests {
       output: corpus.folder.path + "/" + name)
   }
 
-  @Test func theUnionOfTheRanksIsTheOneRankBatch() throws {
+  @Test func theUnionOfTheRanksIsTheOneRankBatch() async throws {
     let corpus = try corpus()
     var script = script(corpus, "whole")
     // Both caps are reached inside a batch.
@@ -40,7 +40,7 @@ struct RankTests {
       script.actions += [.next, .observe(loss: 1 / Double(step)), .digest]
     }
     script.ledger = corpus.folder.path + "/ledger.jsonl"
-    let whole = try run(script, ranks: 1)[0]
+    let whole = try await run(script, ranks: 1)[0]
     #expect(whole.rows.count == 16 * 24 && whole.digests.count == 16)
     #expect(Set(whole.digests.map { $0.split(separator: " ")[2] }).count == 16)
     let expected = ExpectedRows(
@@ -58,7 +58,7 @@ struct RankTests {
     for (worldSize, threadCount) in zip([2, 3, 4, 6, 8, 12, 24], [0, 1, 0, 2, 0, 1, 0]) {
       script.ledger = corpus.folder.path + "/ledger-\(worldSize).jsonl"
       script.threadCount = threadCount
-      let ranks = try run(script, ranks: worldSize)
+      let ranks = try await run(script, ranks: worldSize)
       #expect(union(ranks) == whole.rows, "\(worldSize) ranks")
       for (rank, output) in ranks.enumerated() {
         #expect(output.rows.count == 16 * 24 / worldSize)
@@ -110,12 +110,12 @@ struct RankTests {
     return Plan(script: script, stepCount: 18, events: events)
   }
 
-  @Test(arguments: 0..<6) func aRunGoesOnAtAnyWorldSize(seed: Int) throws {
+  @Test(arguments: 0..<4) func aRunGoesOnAtAnyWorldSize(seed: Int) async throws {
     let corpus = try corpus()
     let plan = plan(corpus, seed: UInt64(seed), isGrouped: seed % 2 == 1)
     var whole = plan.script
     whole.actions = plan.actions(1...plan.stepCount)
-    let expected = try run(whole, ranks: 1)[0]
+    let expected = try await run(whole, ranks: 1)[0]
     let ledger = try corpus.folder.bytes(of: "ledger-\(seed).jsonl")
     try corpus.folder.remove("ledger-\(seed).jsonl")
     #expect(expected.rows.count > 18 * 24 && !expected.hasEnded)
@@ -137,7 +137,7 @@ struct RankTests {
       // What was done after the checkpoint is lost, and done again.
       if leg % 2 == 1, last < plan.stepCount { script.actions += plan.actions(last + 1...last + 1) }
       if leg % 3 == 1 { script.actions.append(.abort) }
-      let ranks = try run(script, ranks: worldSize)
+      let ranks = try await run(script, ranks: worldSize)
       rows += union(ranks).filter { (Int($0.split(separator: " ")[1]) ?? 0) <= last }
       digests += ranks[0].digests.prefix(last - step)
       for (rank, output) in ranks.enumerated() {
@@ -156,15 +156,15 @@ struct RankTests {
     #expect(try corpus.folder.bytes(of: "ledger-\(seed).jsonl") == ledger)
   }
 
-  @Test func twoRunsAtOnceOnOneCorpusAreBothRight() throws {
+  @Test func twoRunsAtOnceOnOneCorpusAreBothRight() async throws {
     let corpus = try corpus()
     var (one, other) = (script(corpus, "one"), script(corpus, "other"))
     other.seed = 18
     (one.threadCount, other.threadCount) = (2, 2)
     for step in 1...20 { one.actions += step % 4 == 0 ? [.digest, .next] : [.next] }
     other.actions = one.actions
-    let alone = try [one, other].map { try runProcesses([$0])[0] }
-    let together = try runProcesses([one, other])
+    let alone = [try await runProcesses([one])[0], try await runProcesses([other])[0]]
+    let together = try await runProcesses([one, other])
     #expect(together.map(\.rows) == alone.map(\.rows))
     #expect(together.map(\.digests) == alone.map(\.digests))
     #expect(alone[0].rows != alone[1].rows)
