@@ -51,6 +51,7 @@ struct InspectedCheckpoint: Encodable, CustomStringConvertible {
           loader.lastObservedStep == 0 ? "none" : NumberText.grouped(loader.lastObservedStep)
         ),
         ("refused feedback", NumberText.grouped(loader.refusedFeedbackCount)),
+        ("frames in quarantine", NumberText.grouped(loader.quarantine.entries.count)),
         ("ledger bytes", NumberText.grouped(loader.ledgerByteCount)),
       ] + InspectedIdentity.facts(of: loader.identity))
   }

@@ -86,8 +86,8 @@ struct InspectedLedger: Encodable, CustomStringConvertible {
         asked += Int128(line.rows) * Int128(line.asked[index])
         effective += Int128(line.rows) * Int128(line.effective[index])
         drawn += line.drawn[index]
-        // A credit is what is owed exactly, also where a cap was reached in the middle of a batch; a
-        // multinomial draw has none.
+        // A credit is what is owed exactly, also where a cap was reached in the middle of a batch;
+        // a multinomial draw has none.
         let owed =
           identity.draw == .credits
           ? drawRows * Int128(line.credits[index])

@@ -30,8 +30,8 @@ struct TrainCommand: ParsableCommand {
 
       With --resume the settings must be those that the run was begun with, but for threads, byte \
       budget and checkpoints; without CORPUS they are read from the run folder. The corpus must be \
-      the same too, unless --carry-over says that its domains may have changed; what has changed is \
-      printed and stands in the ledger.
+      the same too, unless --carry-over says that its domains may have changed; what has changed \
+      is printed and stands in the ledger.
 
       EXAMPLES
         headrace train corpora/demo --run-folder runs/a --steps 500

@@ -195,6 +195,8 @@ final class BatchStorage: @unchecked Sendable {
   var lastObservedStep = 0
   var refusedFeedbackCount = 0
   var ledgerByteCount = 0
+  /// The frames that were skipped.
+  var quarantine = Quarantine()
   /// The policy by which the batch was drawn.
   var moment: PolicyMoment
 
@@ -280,8 +282,9 @@ final class BatchStorage: @unchecked Sendable {
     return LoaderCheckpoint(
       identity: identity, step: step, rowTotal: rowTotalAfter, drawCount: drawCountAfter,
       positions: Array(positionsAfter), rowCounts: Array(rowCountsAfter),
-      credits: Array(creditsAfter), departed: past.departed, lastObservedStep: lastObservedStep,
-      observed: [], refusedFeedbackCount: refusedFeedbackCount, ledgerByteCount: ledgerByteCount,
+      credits: Array(creditsAfter), departed: past.departed, quarantine: quarantine,
+      lastObservedStep: lastObservedStep, observed: [], refusedFeedbackCount: refusedFeedbackCount,
+      ledgerByteCount: ledgerByteCount,
       ledgerHeaderByteOffset: past.ledgerHeaderByteOffset, policy: erased)
   }
 }

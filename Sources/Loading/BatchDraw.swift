@@ -26,6 +26,8 @@ final class BatchDraw {
   private let sequenceCounts: [Int]
   /// The position at which a domain is exhausted, `[domain]`; `Int.max` if it never is.
   private let positionLimits: [Int]
+  /// What quarantine takes out of each domain; nil for nothing.
+  private var bad: [BadPositions?]
 
   private var apportionment: Apportionment
   /// What each domain is owed now, `[domain]`.
@@ -61,6 +63,7 @@ final class BatchDraw {
     key = StreamKey(seed: identity.seed, purpose: .draw, name: "")
     sequenceCounts = identity.domains.map(\.sequenceCount)
     positionLimits = identity.domains.map { $0.positionLimit ?? .max }
+    bad = Array(repeating: nil, count: domainCount)
     apportionment = Apportionment(domainCount: domainCount)
     positions = .allocate(capacity: domainCount)
     positions.initialize(repeating: 0)
@@ -96,6 +99,12 @@ final class BatchDraw {
       positions[domain] = checkpoint.positions[domain]
       rowCounts[domain] = checkpoint.rowCounts[domain]
     }
+    findExhausted()
+  }
+
+  /// Sets what quarantine takes out of each domain.
+  func setBadPositions(_ bad: [BadPositions?]) {
+    self.bad = bad
     findExhausted()
   }
 
@@ -244,9 +253,13 @@ final class BatchDraw {
 
   /// Moves the positions past draws.
   private func take(_ draws: Slice<UnsafeMutableBufferPointer<Int32>>, batch: BatchStorage) {
-    for domain in draws {
-      positions[Int(domain)] += drawRows
-      batch.rowCounts[Int(domain)] += drawRows
+    for domain in draws.lazy.map(Int.init) {
+      batch.rowCounts[domain] += drawRows
+      guard let bad = bad[domain] else {
+        positions[domain] += drawRows
+        continue
+      }
+      for _ in 0..<drawRows { positions[domain] = bad.firstGood(from: positions[domain]) + 1 }
     }
   }
 
@@ -267,7 +280,8 @@ final class BatchDraw {
     for domain in 0..<domainCount {
       let limit = positionLimits[domain]
       sequencesLeft[domain] = Int64(
-        limit == .max ? sequenceCounts[domain] : limit - positions[domain])
+        limit == .max
+          ? bad[domain]?.goodPerEpoch ?? sequenceCounts[domain] : left(below: limit, domain))
     }
     return EffectiveShares.write(
       asked: asked, isExhausted: UnsafeBufferPointer(isExhausted),
@@ -278,10 +292,15 @@ final class BatchDraw {
   private func findExhausted() {
     for domain in 0..<domainCount {
       let limit = positionLimits[domain]
-      let left = limit == .max ? .max : Int64((limit - positions[domain]) / drawRows)
+      let left = limit == .max ? .max : Int64(left(below: limit, domain) / drawRows)
       drawsLeft[domain] = left
       isExhausted[domain] = left <= 0
     }
+  }
+
+  /// The good sequences of a domain below its cap.
+  private func left(below limit: Int, _ domain: Int) -> Int {
+    bad[domain]?.goodCount(from: positions[domain], to: limit) ?? limit - positions[domain]
   }
 
   private func reserve(draws: Int) {

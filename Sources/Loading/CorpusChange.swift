@@ -121,6 +121,7 @@ extension LoaderCheckpoint {
   ///   - domains: the domains of the corpus that is read from now on.
   ///   - asked: the mixture that is asked of them first, by which the credits of removed domains
   ///     are shared.
+  /// - Returns: the state, whose credits sum to 0.
   /// - Throws: ``LoadingError/mixing(_:)`` for credits that no run reaches.
   func carriedOver(
     to domains: [LoaderIdentity.Domain], asked: Mixture
@@ -131,6 +132,9 @@ extension LoaderCheckpoint {
     carried.rowCounts = carried.positions
     carried.credits = Array(repeating: 0, count: domains.count)
     carried.observed = []
+    carried.quarantine.filter { entry in
+      domains.contains { $0.name == entry.domain && $0.fingerprint == entry.fingerprint }
+    }
     var owed = Int128(0)
     for (index, old) in identity.domains.enumerated() {
       let new = domains.firstIndex { $0.name == old.name }

@@ -69,9 +69,11 @@ public struct LedgerLine: Sendable, Equatable, Codable {
   public var feedback: [Feedback]
   /// How often invalid feedback had been refused.
   public var refusedFeedbackCount: Int
+  /// The damaged frames that were skipped, whole; nil for none.
+  public var quarantine: Quarantine?
 
   private enum CodingKeys: String, CodingKey {
-    case step, rows, asked, effective, positions, credits, drawn, reason, feedback
+    case step, rows, asked, effective, positions, credits, drawn, reason, feedback, quarantine
     case drawCount = "draw_count"
     case lastObservedStep = "last_observed_step"
     case refusedFeedbackCount = "refused_feedback_count"
@@ -118,7 +120,7 @@ extension LedgerLine {
     let isSound =
       rows >= 1 && drawCount >= 0 && positions.allSatisfy { $0 >= 0 }
       && drawn.allSatisfy { (0...rows).contains($0) } && drawn.reduce(0, &+) == rows
-      && credits.reduce(0, &+) == 0
+      && credits.reduce(0, &+) == 0 && quarantine?.isSound ?? true
     guard isSound else { throw .rows }
   }
 }

@@ -149,7 +149,12 @@ final class LedgerWriter {
       if index > 0 { append(",") }
       appendFeedback(report)
     }
-    append("]}\n")
+    append("]")
+    if !batch.quarantine.isEmpty {
+      append(",\"quarantine\":")
+      appendQuarantine(batch.quarantine)
+    }
+    append("}\n")
     try flush()
   }
 
@@ -223,6 +228,17 @@ final class LedgerWriter {
       }
     }
     buffer.append(UInt8(ascii: "\""))
+  }
+
+  private func appendQuarantine(_ list: Quarantine) {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    do {
+      buffer += try encoder.encode(list)
+    } catch {
+      // Integers and strings always encode.
+      preconditionFailure("a quarantine list did not encode: \(error)")
+    }
   }
 
   private func appendFeedback(_ feedback: Feedback) {

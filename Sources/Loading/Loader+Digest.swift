@@ -13,10 +13,10 @@ extension Loader {
   ///
   /// 1. All that a checkpoint holds: the identity (order version, seed, split, T, P, draw rule,
   ///    grouping, and the domains' names, fingerprints and caps), the step, rows, positions and
-  ///    credits, the feedback since the last batch and the last step that was observed, how much
+  ///    credits, the quarantine list, the feedback since the last batch and the last step that was observed, how much
   ///    feedback was refused, the ledger's length, and the policy's checkpoint.
   /// 2. The asked integer shares and B.
-  /// 3. What is done with invalid feedback.
+  /// 3. What is done with invalid feedback and with damage.
   ///
   /// What it leaves out may differ between ranks: rank, threads, byte budget, read timeout, token
   /// type, where the corpus and the ledger lie. Feedback from before the last batch is covered by
@@ -32,6 +32,7 @@ extension Loader {
     writer.append(UInt64(batchRows))
     for share in mixture.integerShares { writer.append(UInt64(bitPattern: share)) }
     writer.bytes += invalidFeedback.rawValue.utf8
+    writer.bytes += quarantineRule.rawValue.utf8
     return XXHash.hash64(writer.bytes)
   }
 }

@@ -40,8 +40,10 @@ public final class Loader {
 
   private let tokenType: TokenType
   let invalidFeedback: InvalidFeedbackRule
+  let quarantineRule: QuarantineRule
   private let byteBudget: Int
   private let logger: Logger
+  private let store: ShardStore
   private let cache: PoolCache
   private let reader: PoolReader
   private let draw: BatchDraw
@@ -68,6 +70,8 @@ public final class Loader {
   public private(set) var step = 0
   /// The step of the last feedback that the policy observed; 0 if none.
   public private(set) var lastObservedStep = 0
+  /// The damaged frames that are skipped; it only grows.
+  public private(set) var quarantine = Quarantine()
   /// How often invalid feedback was refused.
   public private(set) var refusedFeedbackCount = 0
 
@@ -106,7 +110,8 @@ public final class Loader {
     }
     moment = PolicyMoment(self.policy)
     draw = BatchDraw(identity: plan.identity)
-    let store = ShardStore(corpus: corpus, split: options.split)
+    store = ShardStore(corpus: corpus, split: options.split)
+    quarantineRule = options.quarantine
     let decoder: UnitDecoder
     do throws(CorpusError) {
       decoder = try UnitDecoder(store: store, tokenWidth: corpus.tokenWidth)
@@ -115,11 +120,14 @@ public final class Loader {
     }
     cache = try PoolCache(
       orders: plan.orders, store: store, geometry: plan.geometry, byteBudget: plan.poolByteBudget,
-      threadCount: options.threadCount, readTimeoutInSeconds: options.readTimeoutInSeconds)
+      threadCount: options.threadCount, readTimeoutInSeconds: options.readTimeoutInSeconds,
+      toleratesOtherFrames: options.quarantine == .collect)
     reader = PoolReader(cache: cache, decoder: decoder)
+    quarantine = options.quarantined
     let change = try checkpoint.flatMap { (checkpoint) throws(LoadingError) in
       try restore(checkpoint, rule: options.corpusChange)
     }
+    try applyQuarantine()
     if let path = options.ledgerPath {
       ledger = try openLedger(at: path, resumingFrom: checkpoint, change: change)
     }
@@ -170,33 +178,78 @@ public final class Loader {
   }
 
   /// Plans a batch, copies its tokens, records it, and moves on; or does none of it.
+  ///
+  /// Where damage is collected and a row meets some, the batch is taken back and planned again
+  /// without the frame.
   private func fill(_ storage: BatchStorage, tokens: UnsafeMutableRawPointer)
     throws(LoadingError) -> Bool
   {
     precondition(!isClosed, "the loader was closed")
     storage.moment = moment
-    guard try draw.plan(asked: moment.mixture, rows: batchRows, into: storage) else { return false }
-    storage.countLocalRows()
-    do throws(LoadingError) {
-      try reader.gather(
-        PoolReader.Request(
-          domainOfRow: UnsafeBufferPointer(storage.domainOfRow), rows: rows,
-          rowCounts: UnsafeBufferPointer(storage.localRowCounts),
-          positions: UnsafeBufferPointer(storage.positionsBefore),
-          shares: UnsafeBufferPointer(draw.effective), epochOfRow: storage.epochOfRow,
-          tokens: tokens, tokenType: tokenType))
-      try record(storage)
-    } catch {
-      draw.takeBack(storage)
-      reader.unseatAll()
-      throw error
+    while true {
+      guard try draw.plan(asked: moment.mixture, rows: batchRows, into: storage) else {
+        return false
+      }
+      storage.countLocalRows()
+      do throws(LoadingError) {
+        try gather(storage, tokens: tokens)
+        try record(storage)
+        return true
+      } catch {
+        draw.takeBack(storage)
+        reader.unseatAll()
+        guard try collectDamage() else { throw error }
+      }
     }
+  }
+
+  private func gather(_ storage: BatchStorage, tokens: UnsafeMutableRawPointer)
+    throws(LoadingError)
+  {
+    try reader.gather(
+      PoolReader.Request(
+        domainOfRow: UnsafeBufferPointer(storage.domainOfRow), rows: rows,
+        rowCounts: UnsafeBufferPointer(storage.localRowCounts),
+        positions: UnsafeBufferPointer(storage.positionsBefore),
+        shares: UnsafeBufferPointer(draw.effective), epochOfRow: storage.epochOfRow,
+        tokens: tokens, tokenType: tokenType))
+  }
+
+  // MARK: Quarantine
+
+  /// Puts what the last row met on the list; false if that is no damage, or is not collected.
+  private func collectDamage() throws(LoadingError) -> Bool {
+    guard quarantineRule == .collect, let met = cache.takeFailure(),
+      let entry = Quarantine.Entry(
+        met.error, domain: corpus.domains[met.domain], split: identity.split,
+        shardIndex: met.shard),
+      quarantine.insert(entry)
+    else { return false }
+    let frame = entry.frame.map { "frame \($0)" } ?? "all frames"
+    logger.warning(
+      """
+      \(frame) of \(entry.shard) in domain \(entry.domain) joined the quarantine list in step \
+      \(step + 1): \(entry.reason)
+      """)
+    try applyQuarantine()
     return true
+  }
+
+  /// Lets the list decide what is read from now on.
+  private func applyQuarantine() throws(LoadingError) {
+    let orders = cache.orders
+    let frames = try QuarantinedFrames(
+      quarantine, corpus: corpus, split: identity.split, orders: orders)
+    let bad = try frames.badPositions(in: orders, names: corpus.domainNames)
+    store.setQuarantined(frames)
+    draw.setBadPositions(bad)
+    reader.setBadPositions(bad)
   }
 
   private func record(_ storage: BatchStorage) throws(LoadingError) {
     storage.step = step + 1
     storage.lastObservedStep = lastObservedStep
+    storage.quarantine = quarantine
     storage.refusedFeedbackCount = refusedFeedbackCount
     if let ledger {
       try ledger.append(
@@ -319,7 +372,8 @@ public final class Loader {
     return LoaderCheckpoint(
       identity: identity, step: step, rowTotal: draw.rowTotal, drawCount: draw.drawCount,
       positions: Array(draw.positions), rowCounts: Array(draw.rowCounts), credits: draw.credits,
-      departed: past.departed, lastObservedStep: lastObservedStep, observed: observed,
+      departed: past.departed, quarantine: quarantine, lastObservedStep: lastObservedStep,
+      observed: observed,
       refusedFeedbackCount: refusedFeedbackCount, ledgerByteCount: ledger?.byteCount ?? 0,
       ledgerHeaderByteOffset: past.ledgerHeaderByteOffset, policy: erased)
   }
@@ -379,6 +433,7 @@ public final class Loader {
       ? checkpoint : try checkpoint.carriedOver(to: identity.domains, asked: moment.mixture)
     do throws(MixingError) { try draw.restore(state) } catch { throw .mixing(error) }
     past.departed = state.departed
+    quarantine.formUnion(state.quarantine)
     step = state.step
     lastObservedStep = state.lastObservedStep
     refusedFeedbackCount = state.refusedFeedbackCount

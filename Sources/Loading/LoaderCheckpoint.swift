@@ -121,6 +121,8 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
   public var credits: [Int64]
   /// The domains that the run has drawn from and that its corpus has no more.
   public var departed: [DepartedDomain]
+  /// The damaged frames that are skipped.
+  public var quarantine: Quarantine
   /// The step of the last feedback that the policy observed; 0 if none.
   public var lastObservedStep: Int
   /// The feedback that was observed since the last batch, which the next ledger line will hold.
@@ -138,7 +140,7 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
   public static let sectionName = "loader"
 
   private enum CodingKeys: String, CodingKey {
-    case identity, step, positions, credits, departed, policy, observed
+    case identity, step, positions, credits, departed, quarantine, policy, observed
     case rowCounts = "row_counts"
     case rowTotal = "row_total"
     case drawCount = "draw_count"
@@ -206,7 +208,14 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
       positions.count == count && rowCounts.count == count && credits.count == count && count > 0
       && Set(identity.domains.map(\.name)).count == count
       && identity.domains.allSatisfy { $0.sequenceCount >= 1 }
-    return hasShape && rowCounts == positions && rowCounts.allSatisfy { $0 >= 0 }
+    guard hasShape && quarantine.isSound else { return false }
+    let skipping = Set(quarantine.entries.map(\.domain))
+    return zip(identity.domains, zip(rowCounts, positions)).allSatisfy { domain, counts in
+      // Positions count what was skipped, too.
+      counts.0 == counts.1
+        || skipping.contains(domain.name) && counts.0 < counts.1 && counts.1 <= Self.rowLimit
+    }
+      && rowCounts.allSatisfy { $0 >= 0 }
       && departed.allSatisfy { $0.rowCount >= 1 } && rows == Int128(rowTotal)
       && credits.reduce(0, &+) == 0
       && (0...Self.rowLimit).contains(rowTotal) && (0...rowTotal).contains(drawCount)
@@ -218,8 +227,8 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
 
   init(
     identity: LoaderIdentity, step: Int, rowTotal: Int, drawCount: Int, positions: [Int],
-    rowCounts: [Int], credits: [Int64], departed: [DepartedDomain], lastObservedStep: Int,
-    observed: [Feedback], refusedFeedbackCount: Int, ledgerByteCount: Int,
+    rowCounts: [Int], credits: [Int64], departed: [DepartedDomain], quarantine: Quarantine,
+    lastObservedStep: Int, observed: [Feedback], refusedFeedbackCount: Int, ledgerByteCount: Int,
     ledgerHeaderByteOffset: Int, policy: PolicyCheckpoint
   ) {
     self.identity = identity
@@ -230,6 +239,7 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
     self.rowCounts = rowCounts
     self.credits = credits
     self.departed = departed
+    self.quarantine = quarantine
     self.lastObservedStep = lastObservedStep
     self.observed = observed
     self.refusedFeedbackCount = refusedFeedbackCount

@@ -82,6 +82,11 @@ public struct LoaderOptions: Sendable, Equatable {
   public var allowsUnusedTails = false
   /// What happens on invalid feedback.
   public var invalidFeedback: InvalidFeedbackRule = .stop
+  /// What happens when a row meets a damaged frame; several ranks cannot collect.
+  public var quarantine: QuarantineRule = .off
+  /// The frames that are skipped from the beginning, or from the checkpoint on; what `headrace
+  /// verify --quarantine` writes, the same for every rank.
+  public var quarantined = Quarantine()
   /// What happens when a checkpoint was made on another corpus.
   public var corpusChange: CorpusChangeRule = .refuse
   /// Where the ledger is written; nil for none.

@@ -104,6 +104,9 @@ struct LoaderPlan {
     try check("units per pool", options.unitsPerPool, in: 1...unitsPerPoolLimit)
     try check("threads", options.threadCount, in: 0...threadLimit)
     try check("read timeout in seconds", options.readTimeoutInSeconds, in: 1...86_400)
+    guard options.quarantine == .off || options.worldSize == 1 else {
+      throw .quarantineCollects(worldSize: options.worldSize)
+    }
     try check("world size", options.worldSize, in: 1...rowLimit)
     try check("rank", options.rank, in: 0...options.worldSize - 1)
     try checkRows(batch.rows, grouping: batch.grouping, domainCount: domainCount)

@@ -34,6 +34,26 @@ extension LoadingError: CustomStringConvertible {
     case .epochCap(let domain, let value):
       "the epoch cap \(value) of domain \(domain) is not a number that leaves it one sequence. "
         + "To leave a domain out, give it the weight 0."
+    case .policyIsNotManual(let policy):
+      "a mixture cannot be set by hand under the policy \(policy). Open the loader with the policy "
+        + "manual."
+    case .bufferSize(let elementCount, let required):
+      "the buffer has \(elementCount) elements; the batch has \(required)."
+    case .readTimedOut(let place, let frame, let timeoutInSeconds):
+      "\(place), frame \(frame): a read did not come back within \(timeoutInSeconds) s. The disk or "
+        + "the network file system hangs; mend it, then resume from the last checkpoint."
+
+    case .checkpointDiffers, .corpusChanged, .checkpointDamaged, .ledgerTooShort,
+      .ledgerDiffers, .ledgerCorpusDiffers, .ledgerExists, .ledgerDamaged,
+      .ledgerHeaderDamaged, .quarantineCollects, .quarantineDiffers, .quarantineDamaged,
+      .noGoodSequence:
+      recordText
+    }
+  }
+
+  /// The text of an error about what a run has written, or was told of its corpus.
+  private var recordText: String {
+    switch self {
     case .checkpointDiffers(let field, let recorded, let configured):
       "the checkpoint was made with \(field) \(recorded), this run has \(configured). Resume with "
         + "what the checkpoint was made with, or begin a new run."
@@ -59,14 +79,18 @@ extension LoadingError: CustomStringConvertible {
       "line \(line) of the ledger \(path) does not decode: \(reason)"
     case .ledgerHeaderDamaged(let path, let byteOffset, let reason):
       "the line at byte \(byteOffset) of the ledger \(path) is no header: \(reason)"
-    case .policyIsNotManual(let policy):
-      "a mixture cannot be set by hand under the policy \(policy). Open the loader with the policy "
-        + "manual."
-    case .bufferSize(let elementCount, let required):
-      "the buffer has \(elementCount) elements; the batch has \(required)."
-    case .readTimedOut(let place, let frame, let timeoutInSeconds):
-      "\(place), frame \(frame): a read did not come back within \(timeoutInSeconds) s. The disk or "
-        + "the network file system hangs; mend it, then resume from the last checkpoint."
+    case .quarantineCollects(let worldSize):
+      "\(worldSize) ranks cannot collect damaged frames, since each would skip other rows. Make the "
+        + "list with `headrace verify CORPUS --quarantine FILE` and give it to every rank."
+    case .quarantineDiffers(let domain, let field, let recorded, let found):
+      "the quarantine list is about another corpus: of domain \(domain) the \(field) is \(recorded) "
+        + "in the list and \(found) in the corpus. Make the list anew with `headrace verify`."
+    case .quarantineDamaged(let path, let reason):
+      "the quarantine list \(path) does not decode: \(reason)"
+    case .noGoodSequence(let domain):
+      "all of domain \(domain) is in quarantine: no sequence is left. Copy or pack it again, or "
+        + "leave it out."
+    default: ""
     }
   }
 }

@@ -43,6 +43,14 @@ public enum LoadingError: Error {
   case ledgerDamaged(path: String, line: Int, reason: String)
   /// The header that a checkpoint speaks of does not decode.
   case ledgerHeaderDamaged(path: String, byteOffset: Int, reason: String)
+  /// Several ranks were asked to collect damaged frames, each for itself.
+  case quarantineCollects(worldSize: Int)
+  /// An entry of a quarantine list is about another corpus.
+  case quarantineDiffers(domain: String, field: String, recorded: String, found: String)
+  /// A quarantine list does not decode.
+  case quarantineDamaged(path: String, reason: String)
+  /// All frames of a domain that hold a sequence are in quarantine.
+  case noGoodSequence(domain: String)
   /// A mixture was set although the policy is not `manual`.
   case policyIsNotManual(policy: String)
   /// A caller's buffer has another size than the batch.

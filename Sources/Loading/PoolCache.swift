@@ -16,6 +16,10 @@ final class PoolCache: @unchecked Sendable {
 
   private let store: ShardStore
   private let readTimeoutInSeconds: Int
+  /// Whether a row counts as decoded as soon as its own frames are, whatever else its unit holds.
+  private let toleratesOtherFrames: Bool
+  /// What the last row that could not be read met; only the loader's thread touches it.
+  private var lastFailure: (domain: Int, shard: Int, error: CorpusError)?
   private let monitor = Monitor()
 
   /// What one domain reads.
@@ -45,12 +49,13 @@ final class PoolCache: @unchecked Sendable {
 
   init(
     orders: [DomainOrder], store: ShardStore, geometry: PoolGeometry, byteBudget: Int,
-    threadCount: Int, readTimeoutInSeconds: Int
+    threadCount: Int, readTimeoutInSeconds: Int, toleratesOtherFrames: Bool
   ) throws(LoadingError) {
     self.orders = orders
     self.store = store
     self.geometry = geometry
     self.readTimeoutInSeconds = readTimeoutInSeconds
+    self.toleratesOtherFrames = toleratesOtherFrames
     let slotLimit = geometry.poolLimit(
       domainCount: orders.count, threadCount: threadCount, byteBudget: byteBudget)
     guard
@@ -139,13 +144,21 @@ final class PoolCache: @unchecked Sendable {
     return (slot, evicted)
   }
 
-  /// Returns when the unit at `rank` of `slot` is decoded; decodes it itself if no thread has
-  /// begun.
+  /// Returns what the last row that could not be read met, once.
+  func takeFailure() -> (domain: Int, shard: Int, error: CorpusError)? {
+    defer { lastFailure = nil }
+    return lastFailure
+  }
+
+  /// Returns when the unit in which `row` of `slot` lies is decoded; decodes it itself if no thread
+  /// has begun.
   ///
   /// - Returns: Whether all units of the slot are decoded.
-  func waitForUnit(_ rank: Int, of slot: PoolSlot, using decoder: UnitDecoder)
+  func waitForRow(_ row: Int, of slot: PoolSlot, using decoder: UnitDecoder)
     throws(LoadingError) -> Bool
   {
+    let rank = slot.rank(ofRow: row)
+    lastFailure = nil
     var hasTried = false
     var deadline: Deadline?
     monitor.lock()
@@ -155,9 +168,14 @@ final class PoolCache: @unchecked Sendable {
         let isComplete = slot.isComplete
         monitor.unlock()
         return isComplete
-      case .failed(let error) where hasTried:
+      case .failed where toleratesOtherFrames && failure(ofRow: row, rank: rank, of: slot) == nil:
         monitor.unlock()
-        throw .corpus(error)
+        return false
+      case .failed(let error) where hasTried:
+        let met = failure(ofRow: row, rank: rank, of: slot)
+        monitor.unlock()
+        lastFailure = met.map { (slot.domain, $0.shard, $0.error) }
+        throw .corpus(met?.error ?? error)
       case .failed, .empty:
         // What failed in a thread, or in an earlier call, may have passed or been mended since.
         hasTried = true
@@ -206,12 +224,19 @@ final class PoolCache: @unchecked Sendable {
     monitor.lock()
     slot.decodingCount -= 1
     if let failure {
+      slot.failures[rank] = decoder.failures
       slot.states[rank] = .failed(failure)
     } else {
       slot.states[rank] = .ready
       slot.readyCount += 1
     }
     if isCallerWaiting { monitor.broadcast() }
+  }
+
+  private func failure(ofRow row: Int, rank: Int, of slot: PoolSlot) -> (
+    shard: Int, error: CorpusError
+  )? {
+    slot.failure(ofRow: row, rank: rank, layout: orders[slot.domain].layout)
   }
 
   private func wakeThreads() {

@@ -21,6 +21,8 @@ struct PoolSeat {
   var epoch = 0
   /// Whether every unit of the pool is decoded.
   var isComplete = false
+  /// Whether quarantine takes positions out of the domain.
+  var skipsPositions = false
 
   /// Moves to another position: within the pool if it lies there, else the domain must be seated
   /// again.
@@ -43,12 +45,15 @@ final class PoolReader {
   private let seats: UnsafeMutableBufferPointer<PoolSeat>
   /// The position of the first row that each domain gives to this rank.
   private let firstPositions: UnsafeMutableBufferPointer<Int>
+  /// What quarantine takes out of each domain; nil for nothing.
+  private var bad: [BadPositions?]
 
   init(cache: PoolCache, decoder: UnitDecoder) {
     self.cache = cache
     self.decoder = decoder
     seats = .allocate(capacity: cache.orders.count)
     seats.initialize(repeating: PoolSeat())
+    bad = Array(repeating: nil, count: cache.orders.count)
     firstPositions = .allocate(capacity: cache.orders.count)
     firstPositions.initialize(repeating: 0)
   }
@@ -62,6 +67,12 @@ final class PoolReader {
   /// Forgets where every domain reads; the next batch finds it again from positions.
   func unseatAll() {
     for domain in seats.indices { seats[domain].slot = nil }
+  }
+
+  /// Sets what quarantine takes out of each domain.
+  func setBadPositions(_ bad: [BadPositions?]) {
+    self.bad = bad
+    for domain in seats.indices { seats[domain].skipsPositions = bad[domain] != nil }
   }
 
   /// What a batch is made of.
@@ -94,7 +105,9 @@ final class PoolReader {
   func gather(_ request: Request) throws(LoadingError) {
     for domain in seats.indices { firstPositions[domain] = request.positions[domain] }
     for row in 0..<request.rows.lowerBound {
-      firstPositions[Int(request.domainOfRow[row])] += 1
+      let domain = Int(request.domainOfRow[row])
+      let position = firstPositions[domain]
+      firstPositions[domain] = (bad[domain]?.firstGood(from: position) ?? position) + 1
     }
     for domain in seats.indices { seats[domain].move(to: firstPositions[domain]) }
     cache.beginBatch(shares: request.shares, rowCounts: request.rowCounts, seats: seats)
@@ -113,6 +126,9 @@ final class PoolReader {
     var destination = request.tokens
     for row in request.rows {
       let domain = Int(request.domainOfRow[row])
+      if seats[domain].skipsPositions, let bad = bad[domain] {
+        seats[domain].move(to: bad.firstGood(from: seats[domain].position))
+      }
       if seats[domain].slot == nil || seats[domain].nextRow == seats[domain].rowCount {
         try seat(domain)
       }
@@ -148,7 +164,7 @@ final class PoolReader {
   /// Returns when the row that a domain reads next is decoded.
   private func waitForRow(of domain: Int) throws(LoadingError) {
     guard let slot = seats[domain].slot?.takeUnretainedValue() else { return }
-    seats[domain].isComplete = try cache.waitForUnit(
-      slot.rank(ofRow: seats[domain].nextRow), of: slot, using: decoder)
+    seats[domain].isComplete = try cache.waitForRow(
+      seats[domain].nextRow, of: slot, using: decoder)
   }
 }

@@ -10,6 +10,9 @@ final class UnitDecoder {
   /// Made with the decoder, so that no batch allocates it; until it is written it takes no memory.
   private let shortFrame: UnsafeMutableRawBufferPointer
 
+  /// The shards in which the last unit failed, with the error; the rest of the unit is decoded.
+  private(set) var failures: [(shard: Int, error: CorpusError)] = []
+
   init(store: ShardStore, tokenWidth: TokenWidth) throws(CorpusError) {
     frameDecoder = try FrameDecoder(verifiesContent: false)
     self.store = store
@@ -22,15 +25,30 @@ final class UnitDecoder {
   }
 
   /// Decodes unit `unitIndex` of `domain` into `memory` and verifies every frame that it touches.
+  ///
+  /// Frames in quarantine are left out, and so is the rest of a unit of full frames.
   func decode(
     unit unitIndex: Int, of domain: Int, layout: DomainLayout,
     into memory: UnsafeMutableRawBufferPointer
   ) throws(CorpusError) {
+    failures = []
     if unitIndex < layout.frameUnitCount {
-      try decodeFrames(ofUnit: unitIndex, of: domain, layout: layout, into: memory)
+      let (shard, frames) = layout.frames(ofUnit: unitIndex)
+      if frames.contains(where: { store.isQuarantined($0, shard: shard, domain: domain) }) {
+        return
+      }
+      attempt(shard) { () throws(CorpusError) in
+        try decodeFrames(ofUnit: unitIndex, of: domain, layout: layout, into: memory)
+      }
     } else {
-      try decodeTail(ofUnit: unitIndex, of: domain, layout: layout, into: memory)
+      decodeTail(ofUnit: unitIndex, of: domain, layout: layout, into: memory)
     }
+    if let failure = failures.first { throw failure.error }
+  }
+
+  /// Does what may fail in a shard, and notes the failure.
+  private func attempt(_ shard: Int, _ body: () throws(CorpusError) -> Void) {
+    do throws(CorpusError) { try body() } catch { failures.append((shard, error)) }
   }
 
   private func decodeFrames(
@@ -61,19 +79,26 @@ final class UnitDecoder {
   private func decodeTail(
     ofUnit unitIndex: Int, of domain: Int, layout: DomainLayout,
     into memory: UnsafeMutableRawBufferPointer
-  ) throws(CorpusError) {
+  ) {
     let spacing = layout.sequenceLength * tokenWidth.byteCount
     let sequenceByteCount = spacing + tokenWidth.byteCount
     var position = 0
-    try layout.forEachTailSegment(ofUnit: unitIndex) { (segment) throws(CorpusError) in
-      let reader = try store.reader(domain: domain, shard: segment.shard)
-      let byteCount = reader.index.frames[segment.frame].tokenCount * tokenWidth.byteCount
-      let frame = UnsafeMutableRawBufferPointer(rebasing: shortFrame[..<byteCount])
-      try decode(segment.frame, of: reader, (domain, segment.shard), into: frame)
-      for sequence in segment.sequences {
-        let source = frame[sequence * spacing..<sequence * spacing + sequenceByteCount]
-        memory[position..<position + sequenceByteCount].copyBytes(from: source)
-        position += sequenceByteCount
+    layout.forEachTailSegment(ofUnit: unitIndex) { segment in
+      let first = position
+      position += segment.sequences.count * sequenceByteCount
+      let (shard, frame) = (segment.shard, segment.frame)
+      if store.isQuarantined(frame, shard: shard, domain: domain) { return }
+      attempt(shard) { () throws(CorpusError) in
+        let reader = try store.reader(domain: domain, shard: shard)
+        let byteCount = reader.index.frames[frame].tokenCount * tokenWidth.byteCount
+        let tokens = UnsafeMutableRawBufferPointer(rebasing: shortFrame[..<byteCount])
+        try decode(frame, of: reader, (domain, shard), into: tokens)
+        var place = first
+        for sequence in segment.sequences {
+          let source = tokens[sequence * spacing..<sequence * spacing + sequenceByteCount]
+          memory[place..<place + sequenceByteCount].copyBytes(from: source)
+          place += sequenceByteCount
+        }
       }
     }
   }

@@ -88,9 +88,9 @@ public struct EvaluationMetrics: Sendable, Equatable, Codable {
 
 /// The metrics of a run, read from `metrics.jsonl`.
 ///
-/// Where a run was carried over to a corpus of other domains there is another header line; the lines
-/// before it are read as lines of the last header's domains: those that were added have nothing
-/// there, those that were removed are left out.
+/// Where a run was carried over to a corpus of other domains there is another header line; the
+/// lines before it are read as lines of the last header's domains: those that were added have
+/// nothing there, those that were removed are left out.
 ///
 /// The first line names the format, its version, the domains and the units; every other has a
 /// `kind`, `step` or `evaluation`, and the fields of ``StepMetrics`` or ``EvaluationMetrics`` in

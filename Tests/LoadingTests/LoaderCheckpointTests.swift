@@ -114,6 +114,16 @@ struct LoaderCheckpointTests {
   // MARK: Damage
 
   @Test func contradictionsAreDamage() throws {
+    let corpus = try corpus()
+    for (name, checkpoint) in try hostileCheckpoints() {
+      let bytes = checkpoint.encoded()
+      #expect(throws: LoadingError.self, "\(name)") {
+        _ = try loader(corpus, resumingFrom: LoaderCheckpoint(bytes: bytes)).next()
+      }
+    }
+  }
+
+  private func hostileCheckpoints() throws -> [(String, LoaderCheckpoint)] {
     let good = try checkpoint()
     var hostile: [(String, LoaderCheckpoint)] = []
     func add(_ name: String, _ change: (inout LoaderCheckpoint) -> Void) {
@@ -121,6 +131,25 @@ struct LoaderCheckpointTests {
       change(&checkpoint)
       hostile.append((name, checkpoint))
     }
+    addHostilePositions(add)
+    add("more draws than rows") { $0.drawCount = 5 }
+    add("a negative step") { $0.step = -1 }
+    add("a negative ledger") { $0.ledgerByteCount = -1 }
+    add("feedback from the future") { $0.lastObservedStep = 2 }
+    add("no domains") {
+      $0.identity.domains = []
+      $0.positions = []
+      $0.rowCounts = []
+      $0.credits = []
+      $0.rowTotal = 0
+      $0.drawCount = 0
+    }
+    return hostile
+  }
+
+  private func addHostilePositions(
+    _ add: (String, (inout LoaderCheckpoint) -> Void) -> Void
+  ) {
     add("too few positions") { $0.positions.removeLast() }
     add("too many credits") { $0.credits.append(0) }
     add("a negative position") {
@@ -153,25 +182,6 @@ struct LoaderCheckpointTests {
       $0.positions = [.max, 0]
       $0.rowCounts = [.max, 0]
       $0.rowTotal = .max
-    }
-    add("more draws than rows") { $0.drawCount = 5 }
-    add("a negative step") { $0.step = -1 }
-    add("a negative ledger") { $0.ledgerByteCount = -1 }
-    add("feedback from the future") { $0.lastObservedStep = 2 }
-    add("no domains") {
-      $0.identity.domains = []
-      $0.positions = []
-      $0.rowCounts = []
-      $0.credits = []
-      $0.rowTotal = 0
-      $0.drawCount = 0
-    }
-    let corpus = try corpus()
-    for (name, checkpoint) in hostile {
-      let bytes = checkpoint.encoded()
-      #expect(throws: LoadingError.self, "\(name)") {
-        _ = try loader(corpus, resumingFrom: LoaderCheckpoint(bytes: bytes)).next()
-      }
     }
   }
 

@@ -31,6 +31,7 @@ struct RankProcess {
     options.draw = script.draw
     options.epochCaps = script.epochCaps
     options.ledgerPath = script.ledger
+    if let path = script.quarantine { options.quarantined = try Quarantine(at: path) }
     loader = try Loader(
       Corpus(at: script.corpus), policy: .manual(.uniform),
       batch: .init(

@@ -15,6 +15,8 @@ package struct RankScript: Codable {
   package var grouping: BatchConfiguration.Grouping?
   package var epochCaps: [String: Double] = [:]
   package var ledger: String?
+  /// The quarantine list.
+  package var quarantine: String?
   /// The checkpoint to go on from.
   package var checkpoint: String?
   package var actions: [Action] = []
