@@ -64,6 +64,10 @@ let package = Package(
       name: "HeadraceTesting", dependencies: ["Corpora", "Mixing", "Loading"],
       path: "Tests/Support",
       swiftSettings: strict),
+    // One rank as a process of its own, which LoadingTests start.
+    .executableTarget(
+      name: "RankProcess", dependencies: ["Loading", "Corpora", "Mixing"],
+      path: "Tests/RankProcess", swiftSettings: strict),
     .testTarget(
       name: "CorporaTests", dependencies: ["Corpora", "CZstd", "CKernels", "HeadraceTesting"],
       swiftSettings: strict),
@@ -72,7 +76,8 @@ let package = Package(
     .testTarget(
       name: "MixingTests", dependencies: ["Mixing", "HeadraceTesting"], swiftSettings: strict),
     .testTarget(
-      name: "LoadingTests", dependencies: ["Loading", "Corpora", "Mixing", "HeadraceTesting"],
+      name: "LoadingTests",
+      dependencies: ["Loading", "Corpora", "Mixing", "HeadraceTesting", "RankProcess"],
       swiftSettings: strict),
     .testTarget(
       name: "TrainingTests",

@@ -66,11 +66,13 @@ IMPORTS: dict[str, set[str]] = {
     "HeadraceABI": {"Headrace", "CHeadrace"},
     # The conformance suites in Tests/Support.
     "HeadraceTesting": {"Corpora", "Mixing", "Loading", "Testing"},
+    # A program that tests start, in Tests/RankProcess.
+    "RankProcess": {"Corpora", "Mixing", "Loading"},
 }
 # Tests may look at more than the module that they test: the parts that it is made from.
 TEST_MODULES: dict[str, set[str]] = {
     "CorporaTests": {"Corpora", "Mixing"},
-    "LoadingTests": {"Loading", "CZstd"},
+    "LoadingTests": {"Loading", "CZstd", "RankProcess"},
     "TrainingTests": {"Training", "Corpora", "CKernels"},
     "AblationsTests": {"Ablations", "Corpora", "Kernels"},
 }
@@ -80,15 +82,15 @@ LINE_BUDGETS = {
     "CZstd": 50,
     "CKernels": 2500,
     "CHeadrace": 1000,
-    "Corpora": 9000,
+    "Corpora": 12000,
     "Kernels": 3000,
     "Mixing": 7000,
-    "Loading": 7000,
+    "Loading": 8500,
     "Headrace": 300,
     "Fitting": 6000,
     "Training": 5000,
     "Ablations": 4000,
-    "HeadraceTool": 4000,
+    "HeadraceTool": 5000,
     "HeadraceABI": 1500,
 }
 

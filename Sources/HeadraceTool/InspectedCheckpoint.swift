@@ -51,6 +51,7 @@ struct InspectedCheckpoint: Encodable, CustomStringConvertible {
           loader.lastObservedStep == 0 ? "none" : NumberText.grouped(loader.lastObservedStep)
         ),
         ("refused feedback", NumberText.grouped(loader.refusedFeedbackCount)),
+        ("frames in quarantine", NumberText.grouped(loader.quarantine.entries.count)),
         ("ledger bytes", NumberText.grouped(loader.ledgerByteCount)),
       ] + InspectedIdentity.facts(of: loader.identity))
   }
@@ -66,6 +67,13 @@ struct InspectedCheckpoint: Encodable, CustomStringConvertible {
         NumberText.fixed(Double(position) / Double(max(1, domain.sequenceCount)), digits: 3),
         domain.positionLimit.map(NumberText.grouped) ?? "none",
         NumberText.fixed(Double(loader.credits[index]) / Double(Mixture.one), digits: 3),
+        domain.fingerprint,
+      ])
+    }
+    // What is gone has no place in an order any more.
+    for domain in loader.departed {
+      table.append([
+        domain.name + " (gone)", NumberText.grouped(domain.rowCount), "", "", "",
         domain.fingerprint,
       ])
     }

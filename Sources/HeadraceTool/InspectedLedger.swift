@@ -17,6 +17,11 @@ struct InspectedLedger: Encodable, CustomStringConvertible {
     let maximumDeviationInRows: Double
   }
 
+  struct Change: Encodable {
+    let afterStep: Int
+    let change: CorpusChange
+  }
+
   let kind = "ledger"
   let path: String
   let stepCount: Int
@@ -28,6 +33,8 @@ struct InspectedLedger: Encodable, CustomStringConvertible {
   let feedbackCount: Int
   let refusedFeedbackCount: Int
   let lastReason: String?
+  /// Where the run went on over a changed corpus.
+  let corpusChanges: [Change]
   let domains: [Domain]
   private let identity: LoaderIdentity
 
@@ -47,38 +54,46 @@ struct InspectedLedger: Encodable, CustomStringConvertible {
     feedbackCount = lines.reduce(0) { $0 + $1.feedback.count }
     refusedFeedbackCount = lines.last?.refusedFeedbackCount ?? 0
     lastReason = lines.last?.reason
-    let count = identity.domains.count
-    for (index, line) in lines.enumerated()
-    where [line.asked.count, line.effective.count, line.drawn.count, line.credits.count]
-      .contains(where: { $0 != count })
-    {
-      throw LoadingError.ledgerDamaged(
-        path: path, line: index + 2, reason: "it is not about \(count) domains")
+    corpusChanges = ledger.sections.compactMap { section in
+      section.header.corpusChange.map {
+        Change(afterStep: section.header.resumedAfterStep ?? 0, change: $0)
+      }
     }
-    domains = identity.domains.enumerated().map { index, domain in
-      Self.domain(domain, index: index, lines: lines, rowTotal: rowTotal, identity: identity)
+    // Domains that were removed stand behind those that are left.
+    var domains = identity.domains
+    for section in ledger.sections.reversed() {
+      domains += section.header.identity.domains.filter { domain in
+        !domains.contains { $0.name == domain.name }
+      }
+    }
+    self.domains = domains.map {
+      Self.domain($0, sections: ledger.sections, rowTotal: rowTotal, identity: identity)
     }
   }
 
   private static func domain(
-    _ domain: LoaderIdentity.Domain, index: Int, lines: [LedgerLine], rowTotal: Int,
+    _ domain: LoaderIdentity.Domain, sections: [Ledger.Section], rowTotal: Int,
     identity: LoaderIdentity
   ) -> Domain {
     let drawRows = Int128(identity.grouping?.microBatchRows ?? 1)
     // In parts of 2^48 rows, exact: 2^48 parts times 2^53 rows fit an Int128.
     var (asked, effective, deviation) = (Int128(0), Int128(0), Int128(0))
     var drawn = 0
-    for line in lines {
-      asked += Int128(line.rows) * Int128(line.asked[index])
-      effective += Int128(line.rows) * Int128(line.effective[index])
-      drawn += line.drawn[index]
-      // A credit is what is owed exactly, also where a cap was reached in the middle of a batch; a
-      // multinomial draw has none.
-      let owed =
-        identity.draw == .credits
-        ? drawRows * Int128(line.credits[index])
-        : effective - Int128(drawn) * Int128(Mixture.one)
-      deviation = max(deviation, abs(owed))
+    for section in sections {
+      let names = section.header.identity.domains.map(\.name)
+      guard let index = names.firstIndex(of: domain.name) else { continue }
+      for line in section.lines {
+        asked += Int128(line.rows) * Int128(line.asked[index])
+        effective += Int128(line.rows) * Int128(line.effective[index])
+        drawn += line.drawn[index]
+        // A credit is what is owed exactly, also where a cap was reached in the middle of a batch;
+        // a multinomial draw has none.
+        let owed =
+          identity.draw == .credits
+          ? drawRows * Int128(line.credits[index])
+          : effective - Int128(drawn) * Int128(Mixture.one)
+        deviation = max(deviation, abs(owed))
+      }
     }
     let all = Double(max(1, rowTotal)) * Double(Mixture.one)
     return Domain(
@@ -90,7 +105,7 @@ struct InspectedLedger: Encodable, CustomStringConvertible {
 
   private enum CodingKeys: String, CodingKey {
     case kind, path, stepCount, firstStep, lastStep, rows, tokens, mixtureChangeCount
-    case feedbackCount, refusedFeedbackCount, lastReason, domains, identity
+    case feedbackCount, refusedFeedbackCount, lastReason, corpusChanges, domains, identity
   }
 
   var description: String {
@@ -112,7 +127,10 @@ struct InspectedLedger: Encodable, CustomStringConvertible {
           "\(NumberText.grouped(feedbackCount)) observed, \(NumberText.grouped(refusedFeedbackCount))"
             + " refused"
         ),
-      ] + InspectedIdentity.facts(of: identity))
+      ]
+        + corpusChanges.map {
+          ("changed after step \($0.afterStep)", $0.change.description)
+        } + InspectedIdentity.facts(of: identity))
     var table = TextTable(
       names: "domain",
       numbers: ["rows", "epochs", "asked", "effective", "drawn", "largest deviation"])

@@ -29,7 +29,9 @@ struct TrainCommand: ParsableCommand {
       leave a checkpoint; the exit code is then 130 or 143.
 
       With --resume the settings must be those that the run was begun with, but for threads, byte \
-      budget and checkpoints; without CORPUS they are read from the run folder.
+      budget and checkpoints; without CORPUS they are read from the run folder. The corpus must be \
+      the same too, unless --carry-over says that its domains may have changed; what has changed \
+      is printed and stands in the ledger.
 
       EXAMPLES
         headrace train corpora/demo --run-folder runs/a --steps 500
@@ -47,6 +49,13 @@ struct TrainCommand: ParsableCommand {
   @Flag(help: "Go on with the run in the folder; if there is none yet, begin it.")
   var resume = false
 
+  @Flag(
+    help: """
+      With --resume, on a corpus that has changed since: unchanged domains keep their place, added \
+      and re-packed ones begin anew.
+      """)
+  var carryOver = false
+
   @OptionGroup(title: "LOADER OPTIONS")
   var loader: LoaderArguments
 
@@ -58,11 +67,15 @@ struct TrainCommand: ParsableCommand {
 
   /// The options that may be given when the settings come from the run folder.
   private static let freeOptions: Set<String> = [
-    "--run-folder", "--resume", "--json", "--threads", "--compute-threads", "--byte-budget",
+    "--run-folder", "--resume", "--carry-over", "--json", "--threads", "--compute-threads",
+    "--byte-budget",
     "--checkpoint-interval", "--keep-checkpoints",
   ]
 
   func validate() throws {
+    if carryOver && !resume {
+      throw ValidationError("--carry-over goes with --resume: it is about a run that goes on")
+    }
     if corpus == nil {
       guard resume else { throw ValidationError("name the folder of the corpus") }
       let given = CommandLine.arguments.dropFirst().filter { $0.hasPrefix("--") }
@@ -79,8 +92,9 @@ struct TrainCommand: ParsableCommand {
     let folder = RunFolder(runFolder)
     let configuration = try resolvedConfiguration(folder)
     Self.listenToSignals()
-    let run = TrainingRun(
+    var run = TrainingRun(
       configuration, folder: folder, toolVersion: HeadraceCommand.configuration.version)
+    run.corpusChange = carryOver ? .carryOver : .refuse
     let display = TrainDisplay()
     defer { display.end() }
     let outcome = try run.start(resuming: resume, observer: display) {

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Corpora
+internal import Loading
 internal import Synchronization
 
 #if canImport(Glibc)
@@ -24,6 +25,7 @@ struct VerifyCommand: ParsableCommand {
         headrace verify corpora/web
         headrace verify corpora/web --domain code --domain prose --threads 8
         headrace verify corpora/web --json > faults.json
+        headrace verify corpora/web --quarantine damaged.json
       """)
 
   @Argument(help: "The corpus's folder.")
@@ -35,6 +37,11 @@ struct VerifyCommand: ParsableCommand {
   @Option(help: "The number of threads (default: one per core).")
   var threads: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "Write the damaged frames to this file, for loaders to skip.", valueName: "file"))
+  var quarantine: String?
+
   @Flag(help: "Print the counts and the faults as JSON.")
   var json = false
 
@@ -45,7 +52,8 @@ struct VerifyCommand: ParsableCommand {
   }
 
   func run() throws {
-    let verification = try Verification(try Corpus(at: corpus), domains: domain)
+    let corpus = try Corpus(at: corpus)
+    let verification = try Verification(corpus, domains: domain)
     let bar = Mutex(ProgressBar())
     let report = try verification.run(
       threadCount: threads ?? max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
@@ -58,6 +66,7 @@ struct VerifyCommand: ParsableCommand {
       bar.withLock { $0.show(state) }
     }
     bar.withLock { $0.end(erasing: true) }
+    if let quarantine { try Quarantine(report, of: corpus).write(to: quarantine) }
     print(json ? try JSONText.of(VerifyRecord(report)) : Self.text(of: report))
     if !report.isClean { throw ExitCode.failure }
   }

@@ -1,6 +1,8 @@
 public import Mixing
 
-/// B sequences and everything that is to be known of them.
+/// The sequences of one batch that this rank serves, and everything that is to be known of them.
+///
+/// The batch has B rows over all W ranks; this rank serves ``BatchFacts/rows`` of them.
 ///
 /// A batch lends its memory from its loader: when the last copy of the value is gone, the loader
 /// uses the memory again. Keeping a batch is safe and costs its memory.
@@ -12,7 +14,7 @@ public struct Batch: Sendable {
     facts = BatchFacts(storage: storage)
   }
 
-  /// B, the number of rows.
+  /// The rows that this rank serves: B/W, all of the batch where there is one rank.
   public var rowCount: Int { facts.rowCount }
 
   /// T, the targets of a row.
@@ -30,8 +32,8 @@ public struct Batch: Sendable {
   /// - Throws: ``LoadingError/mixing(_:)`` if a policy of the program's own does not encode.
   public func checkpoint() throws(LoadingError) -> LoaderCheckpoint { try facts.checkpoint() }
 
-  /// Calls `body` with the tokens, row-major `[row, T + 1]`: the inputs of a row are its first T
-  /// tokens, the targets its last T.
+  /// Calls `body` with the tokens of this rank's rows, row-major `[row, T + 1]`: the inputs of a
+  /// row are its first T tokens, the targets its last T.
   ///
   /// - Parameters:
   ///   - type: The element type, which must be the loader's ``BatchConfiguration/tokenType``.
@@ -55,14 +57,23 @@ public struct Batch: Sendable {
 }
 
 /// What is known of a batch beside its tokens.
+///
+/// A row is counted among the rows that this rank serves, from 0. The rows are those of ``rows`` in
+/// the batch over all ranks; sums over the whole batch say so.
 public struct BatchFacts: Sendable {
   let storage: BatchStorage
 
   /// The step that the batch is for, counted from 1.
   public var step: Int { storage.step }
 
-  /// B, the number of rows.
-  public var rowCount: Int { storage.rowCount }
+  /// Which rows of the batch over all ranks are served here: [r·B/W, (r+1)·B/W) on rank r of W.
+  public var rows: Range<Int> { storage.rows }
+
+  /// The rows that this rank serves, ``rows`` counted.
+  public var rowCount: Int { storage.rows.count }
+
+  /// B, the rows of the batch over all ranks.
+  public var globalRowCount: Int { storage.globalRowCount }
 
   /// T, the targets of a row.
   public var sequenceLength: Int { storage.sequenceLength }
@@ -70,23 +81,30 @@ public struct BatchFacts: Sendable {
   /// The number of domains that the mixture covers.
   public var domainCount: Int { storage.domainCount }
 
-  /// Returns the index of the domain from which `row` came.
+  /// Returns the index of the domain from which `row` of this rank came.
   public func domainIndex(ofRow row: Int) -> Int {
     precondition((0..<rowCount).contains(row), "row \(row) is not in 0..<\(rowCount)")
-    return Int(storage.domainOfRow[row])
+    return Int(storage.domainOfRow[storage.rows.lowerBound + row])
   }
 
-  /// Returns the epoch of its domain in which `row` was read, counted from 0.
+  /// Returns the epoch of its domain in which `row` of this rank was read, counted from 0.
   public func epoch(ofRow row: Int) -> Int {
     precondition((0..<rowCount).contains(row), "row \(row) is not in 0..<\(rowCount)")
     return storage.epochOfRow[row]
   }
 
-  /// Returns how many rows of the batch came from `domain`.
+  /// Returns how many of the ``globalRowCount`` rows over all ranks came from `domain`.
   public func rowCount(ofDomain domain: Int) -> Int {
     precondition(
       (0..<domainCount).contains(domain), "domain \(domain) is not in 0..<\(domainCount)")
     return storage.rowCounts[domain]
+  }
+
+  /// Returns how many of this rank's ``rowCount`` rows came from `domain`.
+  public func localRowCount(ofDomain domain: Int) -> Int {
+    precondition(
+      (0..<domainCount).contains(domain), "domain \(domain) is not in 0..<\(domainCount)")
+    return storage.localRowCounts[domain]
   }
 
   /// Returns the position of `domain` before the batch: how many of its sequences came before.
@@ -129,6 +147,14 @@ final class PolicyMoment: Sendable {
   }
 }
 
+/// What a loader was opened with that its checkpoints hand on.
+struct RunPast: Sendable {
+  /// The domains that are gone.
+  var departed: [DepartedDomain] = []
+  /// Where the ledger's last header begins.
+  var ledgerHeaderByteOffset = 0
+}
+
 /// The memory behind a batch.
 ///
 /// Filled by the loader's thread while nobody else refers to it; unchanged from then until the last
@@ -140,48 +166,67 @@ final class BatchStorage: @unchecked Sendable {
   let domainCount: Int
   let tokenType: TokenType
   private let identity: LoaderIdentity
+  private let past: RunPast
 
   private(set) var rowCapacity = 0
   private(set) var tokens = UnsafeMutableRawPointer.allocate(byteCount: 64, alignment: 64)
+  /// The domain of every row over all ranks.
   private(set) var domainOfRow = UnsafeMutableBufferPointer<Int32>.allocate(capacity: 0)
+  /// The epoch of every row of this rank.
   private(set) var epochOfRow = UnsafeMutableBufferPointer<Int>.allocate(capacity: 0)
-  /// The position of every row in its domain's order.
+  /// The position of every row of this rank in its domain's order.
   private(set) var positionOfRow = UnsafeMutableBufferPointer<Int>.allocate(capacity: 0)
   // The buffers by domain are this object's own: allocated with it, freed with it.
   let rowCounts: UnsafeMutableBufferPointer<Int>
+  /// The rows that each domain gives to this rank.
+  let localRowCounts: UnsafeMutableBufferPointer<Int>
   let positionsBefore: UnsafeMutableBufferPointer<Int>
   let positionsAfter: UnsafeMutableBufferPointer<Int>
+  /// The rows that each domain has given in all, after the batch.
+  let rowCountsAfter: UnsafeMutableBufferPointer<Int>
   let creditsAfter: UnsafeMutableBufferPointer<Int64>
   let effectiveShares: UnsafeMutableBufferPointer<Int64>
 
   var step = 0
-  var rowCount = 0
+  /// B, the rows over all ranks.
+  private(set) var globalRowCount = 0
+  /// Those of them that this rank serves.
+  private(set) var rows = 0..<0
   var drawCountAfter = 0
   var rowTotalAfter = 0
   var lastObservedStep = 0
   var refusedFeedbackCount = 0
   var ledgerByteCount = 0
-  /// Where text is found again after the batch, by domain index; nil if no domain is text.
-  var marksAfter: [Int: TextMark]?
+  /// Where text is found again after the batch, by domain name; nil if no domain is text.
+  var marksAfter: [String: TextMark]?
   /// Where positions lie in the corpus; empty where no row is read.
   var sources = RowSources()
+  /// The frames that were skipped.
+  var quarantine = Quarantine()
   /// The policy by which the batch was drawn.
   var moment: PolicyMoment
 
-  init(identity: LoaderIdentity, tokenType: TokenType, moment: PolicyMoment) {
+  init(
+    identity: LoaderIdentity, tokenType: TokenType, moment: PolicyMoment, past: RunPast = RunPast()
+  ) {
     self.identity = identity
+    self.past = past
     sequenceLength = identity.sequenceLength
     domainCount = identity.domains.count
     self.tokenType = tokenType
     self.moment = moment
     rowCounts = .allocate(capacity: domainCount)
+    localRowCounts = .allocate(capacity: domainCount)
     positionsBefore = .allocate(capacity: domainCount)
     positionsAfter = .allocate(capacity: domainCount)
+    rowCountsAfter = .allocate(capacity: domainCount)
     creditsAfter = .allocate(capacity: domainCount)
     effectiveShares = .allocate(capacity: domainCount)
     rowCounts.initialize(repeating: 0)
+    localRowCounts.initialize(repeating: 0)
     positionsBefore.initialize(repeating: 0)
     positionsAfter.initialize(repeating: 0)
+    rowCountsAfter.initialize(repeating: 0)
     creditsAfter.initialize(repeating: 0)
     effectiveShares.initialize(repeating: 0)
   }
@@ -192,32 +237,48 @@ final class BatchStorage: @unchecked Sendable {
     epochOfRow.deallocate()
     positionOfRow.deallocate()
     rowCounts.deallocate()
+    localRowCounts.deallocate()
     positionsBefore.deallocate()
     positionsAfter.deallocate()
+    rowCountsAfter.deallocate()
     creditsAfter.deallocate()
     effectiveShares.deallocate()
   }
 
-  /// Makes room for the facts of `rows` rows and, unless the caller brings its own memory, their
-  /// tokens.
-  func reserve(rows: Int, withTokens: Bool) {
-    if domainOfRow.count < rows {
+  /// Makes room for a batch of `globalRowCount` rows of which this rank serves `rows`: for the
+  /// facts and, unless the caller brings its own memory, the tokens.
+  func reserve(_ rows: Range<Int>, of globalRowCount: Int, withTokens: Bool) {
+    self.rows = rows
+    self.globalRowCount = globalRowCount
+    if domainOfRow.count < globalRowCount {
       domainOfRow.deallocate()
-      epochOfRow.deallocate()
-      positionOfRow.deallocate()
-      domainOfRow = .allocate(capacity: rows)
-      epochOfRow = .allocate(capacity: rows)
+      domainOfRow = .allocate(capacity: globalRowCount)
       domainOfRow.initialize(repeating: 0)
+    }
+    if epochOfRow.count < rows.count {
+      epochOfRow.deallocate()
+      epochOfRow = .allocate(capacity: rows.count)
       epochOfRow.initialize(repeating: 0)
-      positionOfRow = .allocate(capacity: rows)
+      positionOfRow.deallocate()
+      positionOfRow = .allocate(capacity: rows.count)
       positionOfRow.initialize(repeating: 0)
     }
-    if withTokens, rowCapacity < rows {
+    if withTokens, rowCapacity < rows.count {
       tokens.deallocate()
       tokens = .allocate(
-        byteCount: rows * (sequenceLength + 1) * tokenType.byteCount, alignment: 64)
-      rowCapacity = rows
+        byteCount: rows.count * (sequenceLength + 1) * tokenType.byteCount, alignment: 64)
+      rowCapacity = rows.count
     }
+  }
+
+  /// Finds ``localRowCounts`` once the rows are planned.
+  func countLocalRows() {
+    guard rows.count < globalRowCount else {
+      _ = localRowCounts.update(fromContentsOf: rowCounts)
+      return
+    }
+    for domain in 0..<domainCount { localRowCounts[domain] = 0 }
+    for row in rows { localRowCounts[Int(domainOfRow[row])] += 1 }
   }
 
   /// Makes the checkpoint of the state after the batch.
@@ -230,8 +291,10 @@ final class BatchStorage: @unchecked Sendable {
     }
     return LoaderCheckpoint(
       identity: identity, step: step, rowTotal: rowTotalAfter, drawCount: drawCountAfter,
-      positions: Array(positionsAfter), credits: Array(creditsAfter),
+      positions: Array(positionsAfter), rowCounts: Array(rowCountsAfter),
+      credits: Array(creditsAfter), departed: past.departed, quarantine: quarantine,
       lastObservedStep: lastObservedStep, observed: [], refusedFeedbackCount: refusedFeedbackCount,
-      ledgerByteCount: ledgerByteCount, policy: erased, textMarks: marksAfter)
+      ledgerByteCount: ledgerByteCount, ledgerHeaderByteOffset: past.ledgerHeaderByteOffset,
+      policy: erased, textMarks: marksAfter)
   }
 }

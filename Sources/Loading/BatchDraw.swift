@@ -26,6 +26,8 @@ final class BatchDraw {
   private let sequenceCounts: [Int]
   /// The position at which a domain is exhausted, `[domain]`; `Int.max` if it never is.
   private let positionLimits: [Int]
+  /// What quarantine takes out of each domain; nil for nothing.
+  private var bad: [BadPositions?]
 
   private var apportionment: Apportionment
   /// What each domain is owed now, `[domain]`.
@@ -35,10 +37,14 @@ final class BatchDraw {
   /// How many sequences each domain has given, `[domain]`.
   // This and the other buffers are this object's own: allocated with it, freed with it.
   let positions: UnsafeMutableBufferPointer<Int>
+  /// How many rows each domain has given, `[domain]`.
+  let rowCounts: UnsafeMutableBufferPointer<Int>
   /// The credits before the batch that was planned last, `[domain]`.
   let creditsBefore: UnsafeMutableBufferPointer<Int64>
   private(set) var drawCountBefore = 0
   private var rowTotalBefore = 0
+  /// Whether the batch that was planned last has been counted in ``rowCounts``.
+  private var isWholePlan = false
 
   /// The effective mixture now, in parts of 2^48, `[domain]`.
   let effective: UnsafeMutableBufferPointer<Int64>
@@ -58,9 +64,12 @@ final class BatchDraw {
     // Text that nobody has counted is never exhausted either, and stands for the least there is.
     sequenceCounts = identity.domains.map { max(1, $0.sequenceCount) }
     positionLimits = identity.domains.map { $0.positionLimit ?? .max }
+    bad = Array(repeating: nil, count: domainCount)
     apportionment = Apportionment(domainCount: domainCount)
     positions = .allocate(capacity: domainCount)
     positions.initialize(repeating: 0)
+    rowCounts = .allocate(capacity: domainCount)
+    rowCounts.initialize(repeating: 0)
     creditsBefore = .allocate(capacity: domainCount)
     creditsBefore.initialize(repeating: 0)
     effective = .allocate(capacity: domainCount)
@@ -73,6 +82,7 @@ final class BatchDraw {
 
   deinit {
     positions.deallocate()
+    rowCounts.deallocate()
     creditsBefore.deallocate()
     effective.deallocate()
     isExhausted.deallocate()
@@ -86,6 +96,7 @@ final class BatchDraw {
     try restore(
       positions: checkpoint.positions, credits: checkpoint.credits,
       drawCount: checkpoint.drawCount, rowTotal: checkpoint.rowTotal)
+    for domain in 0..<domainCount { rowCounts[domain] = checkpoint.rowCounts[domain] }
   }
 
   /// Goes on from any moment of a run.
@@ -96,6 +107,12 @@ final class BatchDraw {
     self.drawCount = drawCount
     self.rowTotal = rowTotal
     for domain in 0..<domainCount { self.positions[domain] = positions[domain] }
+    findExhausted()
+  }
+
+  /// Sets what quarantine takes out of each domain.
+  func setBadPositions(_ bad: [BadPositions?]) {
+    self.bad = bad
     findExhausted()
   }
 
@@ -118,7 +135,12 @@ final class BatchDraw {
     }
     rowTotal += rows
     writeRows(drawTotal, into: batch)
-    for domain in 0..<domainCount { batch.positionsAfter[domain] = positions[domain] }
+    for domain in 0..<domainCount {
+      rowCounts[domain] += batch.rowCounts[domain]
+      batch.rowCountsAfter[domain] = rowCounts[domain]
+      batch.positionsAfter[domain] = positions[domain]
+    }
+    isWholePlan = true
     apportionment.copyCredits(into: batch.creditsAfter)
     batch.drawCountAfter = drawCount
     batch.rowTotalAfter = rowTotal
@@ -127,7 +149,11 @@ final class BatchDraw {
 
   /// Puts the state back to what it was before the batch that was planned last.
   func takeBack(_ batch: BatchStorage) {
-    for domain in 0..<domainCount { positions[domain] = batch.positionsBefore[domain] }
+    for domain in 0..<domainCount {
+      positions[domain] = batch.positionsBefore[domain]
+      if isWholePlan { rowCounts[domain] -= batch.rowCounts[domain] }
+    }
+    isWholePlan = false
     apportionment.setCredits(to: UnsafeBufferPointer(creditsBefore))
     drawCount = drawCountBefore
     rowTotal = rowTotalBefore
@@ -141,6 +167,7 @@ final class BatchDraw {
       batch.positionsBefore[domain] = positions[domain]
       batch.rowCounts[domain] = 0
     }
+    isWholePlan = false
     apportionment.copyCredits(into: creditsBefore)
     drawCountBefore = drawCount
     rowTotalBefore = rowTotal
@@ -234,9 +261,13 @@ final class BatchDraw {
 
   /// Moves the positions past draws.
   private func take(_ draws: Slice<UnsafeMutableBufferPointer<Int32>>, batch: BatchStorage) {
-    for domain in draws {
-      positions[Int(domain)] += drawRows
-      batch.rowCounts[Int(domain)] += drawRows
+    for domain in draws.lazy.map(Int.init) {
+      batch.rowCounts[domain] += drawRows
+      guard let bad = bad[domain] else {
+        positions[domain] += drawRows
+        continue
+      }
+      for _ in 0..<drawRows { positions[domain] = bad.firstGood(from: positions[domain]) + 1 }
     }
   }
 
@@ -257,7 +288,8 @@ final class BatchDraw {
     for domain in 0..<domainCount {
       let limit = positionLimits[domain]
       sequencesLeft[domain] = Int64(
-        limit == .max ? sequenceCounts[domain] : limit - positions[domain])
+        limit == .max
+          ? bad[domain]?.goodPerEpoch ?? sequenceCounts[domain] : left(below: limit, domain))
     }
     return EffectiveShares.write(
       asked: asked, isExhausted: UnsafeBufferPointer(isExhausted),
@@ -268,10 +300,15 @@ final class BatchDraw {
   private func findExhausted() {
     for domain in 0..<domainCount {
       let limit = positionLimits[domain]
-      let left = limit == .max ? .max : Int64((limit - positions[domain]) / drawRows)
+      let left = limit == .max ? .max : Int64(left(below: limit, domain) / drawRows)
       drawsLeft[domain] = left
       isExhausted[domain] = left <= 0
     }
+  }
+
+  /// The good sequences of a domain below its cap.
+  private func left(below limit: Int, _ domain: Int) -> Int {
+    bad[domain]?.goodCount(from: positions[domain], to: limit) ?? limit - positions[domain]
   }
 
   private func reserve(draws: Int) {

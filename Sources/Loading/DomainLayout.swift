@@ -227,6 +227,23 @@ package struct DomainLayout: Sendable, Equatable {
     tailsBeforeShard[shard + 1] - tailsBeforeShard[shard]
   }
 
+  /// The index of the last frame of a shard, the short one.
+  package func lastFrame(ofShard shard: Int) -> Int { fullFrameCounts[shard] }
+
+  /// Returns the sequences of which tokens lie in a frame, each as unit · S + its place in the
+  /// unit.
+  ///
+  /// A sequence's last target comes from the shard's index, so that it does not count.
+  package func sequences(ofFrame frame: Int, shard: Int) -> Range<Int> {
+    guard frame < fullFrameCounts[shard] else {
+      let first = frameUnitCount * sequencesPerUnit
+      return first + tailsBeforeShard[shard]..<first + tailsBeforeShard[shard + 1]
+    }
+    let unit = unitsBeforeShard[shard] + frame / framesPerUnit
+    guard unit < unitsBeforeShard[shard + 1] else { return 0..<0 }
+    return unit * sequencesPerUnit..<(unit + 1) * sequencesPerUnit
+  }
+
   /// The number of sequences in unit `unitIndex`.
   package func sequenceCount(ofUnit unitIndex: Int) -> Int {
     min(sequencesPerUnit, sequenceCount - unitIndex * sequencesPerUnit)

@@ -42,6 +42,8 @@ internal import Corpora
 ///     x = words 0, 1 of Philox(key(draw, ""), counter: (lo R, hi R, 0, 0)), word 0 low
 ///     the domain is the lowest d with q₀ + … + q_d > x div 2^16, q the effective mixture
 package struct DomainOrder: Sendable {
+  /// The domain's name.
+  package let name: String
   /// How the domain is cut.
   package let layout: DomainLayout
   /// P, the units in a pool.
@@ -59,6 +61,7 @@ package struct DomainOrder: Sendable {
       layout.sequenceCount >= 1 || layout.access == .openEnded,
       "domain \(name) has no whole sequence")
     precondition(unitsPerPool >= 1, "a pool has at least 1 unit, not \(unitsPerPool)")
+    self.name = name
     self.layout = layout
     self.unitsPerPool = unitsPerPool
     unitsKey = StreamKey(seed: seed, purpose: .units, name: name)

@@ -54,9 +54,9 @@ public final class EvaluationReader {
     self.domainIndex = domainIndex
     tokenWidth = corpus.tokenWidth
     nextSequence = self.sequences.lowerBound
+    let store = ShardStore(corpus: corpus, split: split)
     do throws(CorpusError) {
-      decoder = try UnitDecoder(
-        store: ShardStore(corpus: corpus, split: split), tokenWidth: corpus.tokenWidth)
+      decoder = try UnitDecoder(store: store, tokenWidth: corpus.tokenWidth)
     } catch {
       throw .corpus(error)
     }
@@ -64,7 +64,8 @@ public final class EvaluationReader {
       // One unit to a pool, and the shards in their own order: neither key is used.
       let order = DomainOrder(layout: layout, name: domain.name, seed: 0, unitsPerPool: 1)
       stream = SequenceStream(
-        corpus, split: split, domain: domainIndex, order: order, isShuffled: false)
+        corpus, split: split, domain: domainIndex, order: order, store: store,
+        isShuffled: false)
     } else {
       stream = nil
     }

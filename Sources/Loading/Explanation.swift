@@ -63,7 +63,7 @@ public struct Explanation: Sendable, Equatable {
     public let poolByteCount: Int
     /// The most pools that are kept.
     public let poolLimit: Int
-    /// One batch.
+    /// One batch, or this rank's part of it.
     public let batchByteCount: Int
 
     /// All pools and one batch.
@@ -200,7 +200,7 @@ private struct Rehearsal {
     let draw = BatchDraw(identity: plan.identity)
     let storage = BatchStorage(
       identity: plan.identity, tokenType: batch.tokenType, moment: PolicyMoment(policy))
-    storage.reserve(rows: batch.rows, withTokens: false)
+    storage.reserve(0..<batch.rows, of: batch.rows, withTokens: false)
     let mixture = policy.mixture
     var exhausted = [Int?](repeating: nil, count: plan.orders.count)
     var watched = plan.identity.domains.indices.filter {

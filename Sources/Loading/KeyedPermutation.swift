@@ -68,6 +68,24 @@ package struct KeyedPermutation: Sendable {
     return Int(value)
   }
 
+  /// Returns the position at which `value` stands: the inverse of the subscript.
+  ///
+  /// - Precondition: `value` is in 0..<``count``.
+  package func position(of value: Int) -> Int {
+    guard count > 1 else { return 0 }
+    var position = UInt64(value)
+    repeat {
+      var low = position & lowMask
+      var high = position >> lowBitCount
+      low ^= Self.mix(high &+ roundKeys.3) & lowMask
+      high ^= Self.mix(low &+ roundKeys.2) & highMask
+      low ^= Self.mix(high &+ roundKeys.1) & lowMask
+      high ^= Self.mix(low &+ roundKeys.0) & highMask
+      position = high << lowBitCount | low
+    } while position >= UInt64(count)
+    return Int(position)
+  }
+
   @inline(__always)
   private static func mix(_ value: UInt64) -> UInt64 {
     var mixed = value

@@ -6,22 +6,38 @@ public import Mixing
 #else
   internal import Foundation
 #endif
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Darwin)
-  internal import Darwin
-#endif
 
-/// The first line of a ledger: what every line is to be read with.
+/// A line of a ledger that says what the lines behind it are to be read with.
+///
+/// The first line is one. There is another wherever a run went on over a changed corpus.
 public struct LedgerHeader: Sendable, Equatable, Codable {
   /// The ledger's format version.
   public var headraceLedger: Int
   /// The corpus and the configuration that decide order and draw.
   public var identity: LoaderIdentity
+  /// The step behind which these lines follow; nil at the beginning of a run.
+  public var resumedAfterStep: Int?
+  /// How the domains differ from those that the run was begun or went on with before; nil if they
+  /// do not.
+  public var corpusChange: CorpusChange?
 
+  // The version's key must stay the first in the order of the alphabet: readers look at the first
+  // bytes of a line.
   private enum CodingKeys: String, CodingKey {
     case identity
     case headraceLedger = "headrace_ledger"
+    case resumedAfterStep = "resumed_after_step"
+    case corpusChange = "resumed_with_change"
+  }
+
+  /// What every header begins with.
+  static let prefix = Array("{\"headrace_ledger\":".utf8)
+
+  init(identity: LoaderIdentity, resumedAfterStep: Int = 0, corpusChange: CorpusChange? = nil) {
+    headraceLedger = Ledger.version
+    self.identity = identity
+    self.resumedAfterStep = resumedAfterStep > 0 ? resumedAfterStep : nil
+    self.corpusChange = corpusChange
   }
 }
 
@@ -53,9 +69,11 @@ public struct LedgerLine: Sendable, Equatable, Codable {
   public var feedback: [Feedback]
   /// How often invalid feedback had been refused.
   public var refusedFeedbackCount: Int
+  /// The damaged frames that were skipped, whole; nil for none.
+  public var quarantine: Quarantine?
 
   private enum CodingKeys: String, CodingKey {
-    case step, rows, asked, effective, positions, credits, drawn, reason, feedback
+    case step, rows, asked, effective, positions, credits, drawn, reason, feedback, quarantine
     case drawCount = "draw_count"
     case lastObservedStep = "last_observed_step"
     case refusedFeedbackCount = "refused_feedback_count"
@@ -69,6 +87,7 @@ enum LedgerFault: Error, CustomStringConvertible {
   case domainCount(expected: Int)
   case shares
   case rows
+  case header(String)
 
   var description: String {
     switch self {
@@ -77,6 +96,7 @@ enum LedgerFault: Error, CustomStringConvertible {
     case .step(let found, let expected): "its step is \(found), but \(expected) must follow"
     case .domainCount(let expected): "its arrays do not all have \(expected) values, one per domain"
     case .shares: "a mixture's parts are negative or do not sum to 2^48"
+    case .header(let reason): "it does not follow from the lines before it: \(reason)"
     case .rows: "its rows, positions or draws contradict each other"
     }
   }
@@ -84,9 +104,9 @@ enum LedgerFault: Error, CustomStringConvertible {
 
 extension LedgerLine {
   /// Checks what a reader of all lines relies on: that steps follow each other, and each line.
-  fileprivate func check(after previous: LedgerLine?, domainCount: Int) throws(LedgerFault) {
-    let expected = (previous?.step ?? 0) + 1
-    guard step == expected else { throw .step(found: step, expected: expected) }
+  fileprivate func check(afterStep step: Int, domainCount: Int) throws(LedgerFault) {
+    let expected = step + 1
+    guard self.step == expected else { throw .step(found: self.step, expected: expected) }
     try check(domainCount: domainCount)
   }
 
@@ -105,16 +125,46 @@ extension LedgerLine {
     let isSound =
       rows >= 1 && drawCount >= 0 && positions.allSatisfy { $0 >= 0 }
       && drawn.allSatisfy { (0...rows).contains($0) } && drawn.reduce(0, &+) == rows
-      && credits.reduce(0, &+) == 0
+      && credits.reduce(0, &+) == 0 && quarantine?.isSound ?? true
     guard isSound else { throw .rows }
+  }
+}
+
+extension LedgerHeader {
+  /// Checks what a reader relies on: that the header is sound, and follows from what stands before.
+  fileprivate func check(after previous: LedgerHeader?, step: Int) throws {
+    guard !identity.domains.isEmpty,
+      Set(identity.domains.map(\.name)).count == identity.domains.count
+    else { throw LedgerFault.header("its domains have no names of their own") }
+    let resumed = resumedAfterStep ?? 0
+    guard let previous else {
+      guard resumed >= 0 else { throw LedgerFault.step(found: resumed, expected: 0) }
+      return
+    }
+    guard resumed == step else { throw LedgerFault.step(found: resumed, expected: step) }
+    var found = try previous.identity.change(to: identity)
+    found.lastFeedback = corpusChange?.lastFeedback ?? []
+    guard !found.isEmpty, found == corpusChange else {
+      throw LedgerFault.header("what it says has changed is not what has changed")
+    }
   }
 }
 
 /// A recorded run, read whole.
 public struct Ledger: Sendable {
-  /// What every line is to be read with.
+  /// The lines between one header and the next.
+  public struct Section: Sendable {
+    /// What the lines are to be read with.
+    public let header: LedgerHeader
+    /// The steps, in order.
+    public let lines: ArraySlice<LedgerLine>
+  }
+
+  /// The sections: one, unless the run went on over a changed corpus.
+  public let sections: [Section]
+  /// What the last lines are to be read with, and all of them where there is one section.
   public let header: LedgerHeader
-  /// The steps, in order.
+  /// The steps of all sections, in order.
   public let lines: [LedgerLine]
 
   static let version = 1
@@ -129,24 +179,31 @@ public struct Ledger: Sendable {
   ///   cannot be read. A torn last line, without its line feed, is left out.
   public init(at path: String) throws(LoadingError) {
     var lines: [LedgerLine] = []
-    var header: LedgerHeader?
+    var headers: [(header: LedgerHeader, lineCount: Int)] = []
     try Self.forEachLine(of: path) { (line, number) throws(LoadingError) in
       do {
-        guard let header else {
-          header = try Self.header(from: Data(line))
+        let step = lines.last?.step ?? headers.first?.header.resumedAfterStep ?? 0
+        guard let header = headers.last?.header, !line.starts(with: LedgerHeader.prefix) else {
+          let header = try Self.header(from: Data(line))
+          try header.check(after: headers.last?.header, step: step)
+          headers.append((header, lines.count))
           return
         }
         let decoded = try JSONDecoder().decode(LedgerLine.self, from: Data(line))
-        try decoded.check(after: lines.last, domainCount: header.identity.domains.count)
+        try decoded.check(afterStep: step, domainCount: header.identity.domains.count)
         lines.append(decoded)
       } catch {
         throw .ledgerDamaged(path: path, line: number, reason: "\(error)")
       }
     }
-    guard let header else {
+    guard let last = headers.last else {
       throw .ledgerDamaged(path: path, line: 1, reason: "there is no whole line")
     }
-    self.header = header
+    let ends = headers.dropFirst().map(\.lineCount) + [lines.count]
+    sections = zip(headers, ends).map {
+      Section(header: $0.header, lines: lines[$0.lineCount..<$1])
+    }
+    header = last.header
     self.lines = lines
   }
 
@@ -187,215 +244,31 @@ public struct Ledger: Sendable {
     return try JSONDecoder().decode(LedgerHeader.self, from: line)
   }
 
-  /// Reads the first line of the ledger at `path`, of which `byteCount` bytes are valid.
-  static func header(at path: String, byteCount: Int) throws(LoadingError) -> LedgerHeader {
+  /// Reads the header that begins at `byteOffset` of the ledger at `path`, of which `byteCount`
+  /// bytes are valid.
+  static func header(at path: String, byteOffset: Int, byteCount: Int) throws(LoadingError)
+    -> LedgerHeader
+  {
     var line: ArraySlice<UInt8> = []
     do throws(CorpusError) {
       let file = try FileReader(path: path)
+      let limit = byteCount - byteOffset
       var count = 0
       repeat {
-        count = min(byteCount, max(1 << 16, 2 * count))
-        let bytes = try file.bytes(at: 0, count: count)
+        count = min(limit, max(1 << 16, 2 * count))
+        let bytes = try file.bytes(at: byteOffset, count: count)
         line = bytes.prefix { $0 != UInt8(ascii: "\n") }
-      } while line.count == count && count < byteCount
+      } while line.count == count && count < min(limit, lineByteLimit)
     } catch {
       throw .corpus(error)
     }
     do {
       return try header(from: Data(line))
     } catch {
-      throw .ledgerDamaged(path: path, line: 1, reason: "\(error)")
-    }
-  }
-}
-
-/// Appends lines to a ledger.
-///
-/// A line is one `write`. It becomes durable with ``synchronize()``, which a checkpoint that speaks
-/// of it must come after.
-final class LedgerWriter {
-  let path: String
-  private(set) var byteCount: Int
-  private let descriptor: Int32
-  private var buffer: [UInt8] = []
-
-  /// Begins a ledger at `path`, where none may stand.
-  init(newAt path: String, identity: LoaderIdentity) throws(LoadingError) {
-    let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0o644)
-    if descriptor < 0, errno == EEXIST { throw .ledgerExists(path: path) }
-    guard descriptor >= 0 else { throw .corpus(.cannotOpen(path: path, code: errno)) }
-    self.path = path
-    self.descriptor = descriptor
-    byteCount = 0
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    do {
-      let header = LedgerHeader(headraceLedger: Ledger.version, identity: identity)
-      buffer = Array(try encoder.encode(header))
-    } catch {
-      preconditionFailure("a ledger header did not encode: \(error)")
-    }
-    buffer.append(UInt8(ascii: "\n"))
-    do throws(LoadingError) {
-      try flush()
-      do throws(CorpusError) { try DurableFile.synchronizeFolder(of: path) } catch {
-        throw .corpus(error)
+      guard byteOffset > 0 else {
+        throw .ledgerDamaged(path: path, line: 1, reason: "\(error)")
       }
-    } catch {
-      // What never was a ledger must not keep the next attempt from beginning one.
-      unlink(path)
-      throw error
-    }
-  }
-
-  /// Goes on with the ledger at `path` after `byteCount` bytes; what stands behind them is cut off.
-  ///
-  /// - Returns: Through `cutByteCount`, how many bytes were cut off, and whether the last line was
-  ///   torn.
-  init(
-    resuming path: String, identity: LoaderIdentity, byteCount: Int,
-    cut: inout (byteCount: Int, isTorn: Bool)
-  ) throws(LoadingError) {
-    let descriptor = open(path, O_RDWR | O_APPEND | O_CLOEXEC)
-    guard descriptor >= 0 else { throw .corpus(.cannotOpen(path: path, code: errno)) }
-    self.path = path
-    self.descriptor = descriptor
-    self.byteCount = byteCount
-    let size = Int(lseek(descriptor, 0, SEEK_END))
-    guard size >= byteCount, byteCount > 0, lastByte(at: byteCount) == UInt8(ascii: "\n") else {
-      throw .ledgerTooShort(path: path, byteCount: size, recorded: byteCount)
-    }
-    let header = try Ledger.header(at: path, byteCount: byteCount)
-    do throws(LoadingError) {
-      try header.identity.requireSame(as: identity)
-    } catch {
-      guard case .checkpointDiffers(let field, let recorded, let configured) = error else {
-        throw error
-      }
-      throw .ledgerDiffers(path: path, field: field, recorded: recorded, configured: configured)
-    }
-    cut = (size - byteCount, size > byteCount && lastByte(at: size) != UInt8(ascii: "\n"))
-    guard ftruncate(descriptor, off_t(byteCount)) == 0 else {
-      throw .corpus(.cannotWrite(path: path, byteOffset: byteCount, code: errno))
-    }
-  }
-
-  deinit {
-    close(descriptor)
-  }
-
-  /// The byte before `end`.
-  private func lastByte(at end: Int) -> UInt8? {
-    var byte: UInt8 = 0
-    return pread(descriptor, &byte, 1, off_t(end - 1)) == 1 ? byte : nil
-  }
-
-  /// Appends the line of the step that `batch` describes; numbers are written without allocating.
-  func append(
-    _ batch: BatchStorage, creditsBefore: UnsafeMutableBufferPointer<Int64>, drawCount: Int,
-    feedback: [Feedback]
-  )
-    throws(LoadingError)
-  {
-    buffer.removeAll(keepingCapacity: true)
-    appendField("{\"step\":", batch.step)
-    appendField(",\"rows\":", batch.rowCount)
-    appendField(",\"draw_count\":", drawCount)
-    appendArray(",\"asked\":[", batch.moment.mixture.integerShares)
-    appendArray(",\"effective\":[", batch.effectiveShares)
-    appendArray(",\"positions\":[", batch.positionsBefore)
-    appendArray(",\"credits\":[", creditsBefore)
-    appendArray(",\"drawn\":[", batch.rowCounts)
-    append(",\"reason\":")
-    appendQuoted(batch.moment.reason)
-    appendField(",\"last_observed_step\":", batch.lastObservedStep)
-    appendField(",\"refused_feedback_count\":", batch.refusedFeedbackCount)
-    append(",\"feedback\":[")
-    for (index, report) in feedback.enumerated() {
-      if index > 0 { append(",") }
-      appendFeedback(report)
-    }
-    append("]}\n")
-    try flush()
-  }
-
-  /// Makes all lines so far durable.
-  func synchronize() throws(LoadingError) {
-    guard fsync(descriptor) == 0 else {
-      throw .corpus(.cannotWrite(path: path, byteOffset: byteCount, code: errno))
-    }
-  }
-
-  private func flush() throws(LoadingError) {
-    do throws(CorpusError) {
-      try writeAll(buffer, to: descriptor, path: path, at: byteCount)
-    } catch {
-      // Half a line must not stay: the next one would be glued to it.
-      _ = ftruncate(descriptor, off_t(byteCount))
-      throw .corpus(error)
-    }
-    byteCount += buffer.count
-  }
-
-  private func append(_ text: StaticString) {
-    text.withUTF8Buffer { buffer.append(contentsOf: $0) }
-  }
-
-  private func appendField(_ name: StaticString, _ value: Int) {
-    append(name)
-    appendNumber(Int64(value))
-  }
-
-  private func appendArray<Values: Sequence>(_ name: StaticString, _ values: Values)
-  where Values.Element: BinaryInteger {
-    append(name)
-    var isFirst = true
-    for value in values {
-      if !isFirst { buffer.append(UInt8(ascii: ",")) }
-      isFirst = false
-      appendNumber(Int64(value))
-    }
-    buffer.append(UInt8(ascii: "]"))
-  }
-
-  private func appendNumber(_ value: Int64) {
-    if value < 0 { buffer.append(UInt8(ascii: "-")) }
-    // From the highest digit on: reversing a slice in place would copy the whole line.
-    let magnitude = value.magnitude
-    var unit: UInt64 = 1
-    while magnitude / unit >= 10 { unit *= 10 }
-    while unit > 0 {
-      buffer.append(UInt8(ascii: "0") + UInt8(magnitude / unit % 10))
-      unit /= 10
-    }
-  }
-
-  private func appendQuoted(_ text: String) {
-    buffer.append(UInt8(ascii: "\""))
-    for byte in text.utf8 {
-      switch byte {
-      case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-        buffer.append(UInt8(ascii: "\\"))
-        buffer.append(byte)
-      case 0..<0x20:
-        append("\\u00")
-        let digits = Array("0123456789abcdef".utf8)
-        buffer.append(digits[Int(byte >> 4)])
-        buffer.append(digits[Int(byte & 15)])
-      default: buffer.append(byte)
-      }
-    }
-    buffer.append(UInt8(ascii: "\""))
-  }
-
-  private func appendFeedback(_ feedback: Feedback) {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys]
-    do {
-      buffer += try encoder.encode(feedback)
-    } catch {
-      // Feedback is validated before it comes here, so every number is finite.
-      preconditionFailure("feedback did not encode: \(error)")
+      throw .ledgerHeaderDamaged(path: path, byteOffset: byteOffset, reason: "\(error)")
     }
   }
 }

@@ -33,11 +33,18 @@ public final class Loader {
   /// What a checkpoint must have been made under in order to be resumed here.
   public let identity: LoaderIdentity
 
+  /// r, which part of every batch is served.
+  public let rank: Int
+  /// W, the loaders that serve the batches together.
+  public let worldSize: Int
+
   private let tokenType: TokenType
   private let sources: RowSources
-  private let invalidFeedback: InvalidFeedbackRule
+  let invalidFeedback: InvalidFeedbackRule
+  let quarantineRule: QuarantineRule
   private let byteBudget: Int
   private let logger: Logger
+  private let store: ShardStore
   private let cache: PoolCache
   private let reader: PoolReader
   private let draw: BatchDraw
@@ -50,16 +57,22 @@ public final class Loader {
   ///
   /// One that only this list refers to is free.
   private var storages: [BatchStorage] = []
+  /// What the checkpoints hand on.
+  private var past = RunPast()
   /// The feedback that was observed since the last batch, for the ledger.
   private var observed: [Feedback] = []
   private var isClosed = false
 
-  /// The rows of the next batch; may be changed at any step.
+  /// B, the rows of the next batch over all ranks; may be changed at any step.
   public private(set) var batchRows: Int
+  /// The rows of the next batch that this rank serves.
+  public private(set) var rows: Range<Int>
   /// The step of the last batch that was handed out; 0 before the first.
   public private(set) var step = 0
   /// The step of the last feedback that the policy observed; 0 if none.
   public private(set) var lastObservedStep = 0
+  /// The damaged frames that are skipped; it only grows.
+  public private(set) var quarantine = Quarantine()
   /// How often invalid feedback was refused.
   public private(set) var refusedFeedbackCount = 0
 
@@ -87,6 +100,9 @@ public final class Loader {
     tokenType = batch.tokenType
     sources = RowSources(corpus: corpus, split: options.split, orders: plan.orders)
     batchRows = batch.rows
+    rows = plan.rows
+    rank = options.rank
+    worldSize = options.worldSize
     invalidFeedback = options.invalidFeedback
     byteBudget = options.byteBudget
     do throws(MixingError) {
@@ -96,7 +112,8 @@ public final class Loader {
     }
     moment = PolicyMoment(self.policy)
     draw = BatchDraw(identity: plan.identity)
-    let store = ShardStore(corpus: corpus, split: options.split)
+    store = ShardStore(corpus: corpus, split: options.split)
+    quarantineRule = options.quarantine
     let decoder: UnitDecoder
     do throws(CorpusError) {
       decoder = try UnitDecoder(store: store, tokenWidth: corpus.tokenWidth)
@@ -105,13 +122,21 @@ public final class Loader {
     }
     cache = try PoolCache(
       orders: plan.orders,
-      streams: SequenceStream.all(of: corpus, split: options.split, orders: plan.orders),
-      store: store, geometry: plan.geometry,
-      byteBudget: plan.poolByteBudget,
-      threadCount: options.threadCount, readTimeoutInSeconds: options.readTimeoutInSeconds)
+      streams: SequenceStream.all(
+        of: corpus, split: options.split, orders: plan.orders, store: store),
+      store: store, geometry: plan.geometry, byteBudget: plan.poolByteBudget,
+      threadCount: options.threadCount, readTimeoutInSeconds: options.readTimeoutInSeconds,
+      toleratesOtherFrames: options.quarantine == .collect)
     reader = PoolReader(cache: cache, decoder: decoder)
-    if let checkpoint { try restore(checkpoint, ledgerPath: options.ledgerPath) }
-    ledger = try openLedger(at: options.ledgerPath, resumingFrom: checkpoint)
+    quarantine = options.quarantined
+    let change = try checkpoint.flatMap { (checkpoint) throws(LoadingError) in
+      try restore(checkpoint, rule: options.corpusChange)
+    }
+    try applyQuarantine()
+    if let path = options.ledgerPath {
+      ledger = try openLedger(at: path, resumingFrom: checkpoint, change: change)
+    }
+    past.ledgerHeaderByteOffset = ledger?.headerByteOffset ?? 0
   }
 
   deinit {
@@ -127,14 +152,15 @@ public final class Loader {
   ///   again.
   public func next() throws(LoadingError) -> Batch? {
     let storage = freeStorage()
-    storage.reserve(rows: batchRows, withTokens: true)
+    storage.reserve(rows, of: batchRows, withTokens: true)
     guard try fill(storage, tokens: storage.tokens) else { return nil }
     return Batch(storage: storage)
   }
 
   /// Writes the tokens of the next batch into `buffer` and returns what is known of it.
   ///
-  /// - Parameter buffer: `[row, T + 1]` elements of the configured type, row-major.
+  /// - Parameter buffer: `[row, T + 1]` elements of the configured type, row-major, for the
+  ///   rows of this rank.
   /// - Returns: The facts, or nil when the domains that are left do not fill a batch; the buffer is
   ///   unchanged then.
   /// - Throws: ``LoadingError``, of which ``LoadingError/bufferSize(elementCount:required:)`` is
@@ -146,45 +172,90 @@ public final class Loader {
     precondition(
       Element.tokenType == tokenType,
       "the loader makes \(tokenType.rawValue) tokens, not \(Element.tokenType.rawValue)")
-    let required = batchRows * (identity.sequenceLength + 1)
+    let required = rows.count * (identity.sequenceLength + 1)
     guard buffer.count == required, let tokens = buffer.baseAddress else {
       throw .bufferSize(elementCount: buffer.count, required: required)
     }
     let storage = freeStorage()
-    storage.reserve(rows: batchRows, withTokens: false)
+    storage.reserve(rows, of: batchRows, withTokens: false)
     guard try fill(storage, tokens: UnsafeMutableRawPointer(tokens)) else { return nil }
     return BatchFacts(storage: storage)
   }
 
   /// Plans a batch, copies its tokens, records it, and moves on; or does none of it.
+  ///
+  /// Where damage is collected and a row meets some, the batch is taken back and planned again
+  /// without the frame.
   private func fill(_ storage: BatchStorage, tokens: UnsafeMutableRawPointer)
     throws(LoadingError) -> Bool
   {
     precondition(!isClosed, "the loader was closed")
     storage.moment = moment
-    guard try draw.plan(asked: moment.mixture, rows: batchRows, into: storage) else { return false }
-    storage.rowCount = batchRows
-    do throws(LoadingError) {
-      try reader.gather(
-        PoolReader.Request(
-          domainOfRow: UnsafeBufferPointer(rebasing: storage.domainOfRow[..<batchRows]),
-          rowCounts: UnsafeBufferPointer(storage.rowCounts),
-          positions: UnsafeBufferPointer(storage.positionsBefore),
-          shares: UnsafeBufferPointer(draw.effective), epochOfRow: storage.epochOfRow,
-          positionOfRow: storage.positionOfRow, tokens: tokens, tokenType: tokenType))
-      try record(storage)
-    } catch {
-      draw.takeBack(storage)
-      reader.unseatAll()
-      throw error
+    while true {
+      guard try draw.plan(asked: moment.mixture, rows: batchRows, into: storage) else {
+        return false
+      }
+      storage.countLocalRows()
+      do throws(LoadingError) {
+        try gather(storage, tokens: tokens)
+        try record(storage)
+        return true
+      } catch {
+        draw.takeBack(storage)
+        reader.unseatAll()
+        guard try collectDamage() else { throw error }
+      }
     }
+  }
+
+  private func gather(_ storage: BatchStorage, tokens: UnsafeMutableRawPointer)
+    throws(LoadingError)
+  {
+    try reader.gather(
+      PoolReader.Request(
+        domainOfRow: UnsafeBufferPointer(storage.domainOfRow), rows: rows,
+        rowCounts: UnsafeBufferPointer(storage.localRowCounts),
+        positions: UnsafeBufferPointer(storage.positionsBefore),
+        shares: UnsafeBufferPointer(draw.effective), epochOfRow: storage.epochOfRow,
+        positionOfRow: storage.positionOfRow, tokens: tokens, tokenType: tokenType))
+  }
+
+  // MARK: Quarantine
+
+  /// Puts what the last row met on the list; false if that is no damage, or is not collected.
+  private func collectDamage() throws(LoadingError) -> Bool {
+    guard quarantineRule == .collect, let met = cache.takeFailure(),
+      let entry = Quarantine.Entry(
+        met.error, domain: corpus.domains[met.domain], split: identity.split,
+        shardIndex: met.shard),
+      quarantine.insert(entry)
+    else { return false }
+    let frame = entry.frame.map { "frame \($0)" } ?? "all frames"
+    logger.warning(
+      """
+      \(frame) of \(entry.shard) in domain \(entry.domain) joined the quarantine list in step \
+      \(step + 1): \(entry.reason)
+      """)
+    try applyQuarantine()
     return true
+  }
+
+  /// Lets the list decide what is read from now on.
+  private func applyQuarantine() throws(LoadingError) {
+    let orders = cache.orders
+    let frames = try QuarantinedFrames(
+      quarantine, corpus: corpus, split: identity.split, orders: orders)
+    let bad = try frames.badPositions(in: orders, names: corpus.domainNames)
+    store.setQuarantined(frames)
+    draw.setBadPositions(bad)
+    reader.setBadPositions(bad)
   }
 
   private func record(_ storage: BatchStorage) throws(LoadingError) {
     storage.step = step + 1
     storage.lastObservedStep = lastObservedStep
-    storage.marksAfter = reader.marks(before: storage.positionsAfter)
+    storage.marksAfter = reader.marks(before: UnsafeBufferPointer(storage.positionsAfter))
+    storage.quarantine = quarantine
     storage.refusedFeedbackCount = refusedFeedbackCount
     if let ledger {
       try ledger.append(
@@ -203,7 +274,8 @@ public final class Loader {
       atomicMemoryFence(ordering: .acquiring)
       return storages[index]
     }
-    let storage = BatchStorage(identity: identity, tokenType: tokenType, moment: moment)
+    let storage = BatchStorage(
+      identity: identity, tokenType: tokenType, moment: moment, past: past)
     storage.sources = sources
     storages.append(storage)
     return storage
@@ -213,14 +285,20 @@ public final class Loader {
   ///
   /// - Parameter rows: B, over all ranks.
   /// - Throws: ``LoadingError/setting(name:value:allowed:)``,
-  ///   ``LoadingError/byteBudget(byteCount:least:)`` or
-  ///   ``LoadingError/microBatches(rows:microBatchRows:leastRows:)``.
+  ///   ``LoadingError/byteBudget(byteCount:least:)``,
+  ///   ``LoadingError/microBatches(rows:microBatchRows:leastRows:)`` or
+  ///   ``LoadingError/worldSize(_:rows:microBatchRows:)``.
   public func setBatchRows(_ rows: Int) throws(LoadingError) {
     try LoaderPlan.checkRows(rows, grouping: identity.grouping, domainCount: identity.domains.count)
-    let byteCount = rows * (identity.sequenceLength + 1) * tokenType.byteCount
+    let local = try RowSlice.rows(
+      rank: rank, worldSize: worldSize,
+      of: BatchConfiguration(
+        rows: rows, sequenceLength: identity.sequenceLength, grouping: identity.grouping))
+    let byteCount = local.count * (identity.sequenceLength + 1) * tokenType.byteCount
     let least = cache.geometry.poolByteCount + byteCount
     guard byteBudget >= least else { throw .byteBudget(byteCount: byteBudget, least: least) }
     batchRows = rows
+    self.rows = local
   }
 
   // MARK: The policy
@@ -252,7 +330,7 @@ public final class Loader {
       moment = PolicyMoment(policy)
     }
     lastObservedStep = feedback.step
-    if ledger != nil { observed.append(feedback) }
+    observed.append(feedback)
   }
 
   /// Sets the mixture from the next batch on; for a run whose policy is `manual`.
@@ -300,10 +378,12 @@ public final class Loader {
     }
     return LoaderCheckpoint(
       identity: identity, step: step, rowTotal: draw.rowTotal, drawCount: draw.drawCount,
-      positions: Array(draw.positions), credits: draw.credits,
-      lastObservedStep: lastObservedStep, observed: observed,
+      positions: Array(draw.positions), rowCounts: Array(draw.rowCounts), credits: draw.credits,
+      departed: past.departed, quarantine: quarantine, lastObservedStep: lastObservedStep,
+      observed: observed,
       refusedFeedbackCount: refusedFeedbackCount, ledgerByteCount: ledger?.byteCount ?? 0,
-      policy: erased, textMarks: reader.marks(before: draw.positions))
+      ledgerHeaderByteOffset: past.ledgerHeaderByteOffset, policy: erased,
+      textMarks: reader.marks(before: UnsafeBufferPointer(draw.positions)))
   }
 
   /// Makes the ledger durable, then writes the state now to a ``CheckpointFile``.
@@ -342,32 +422,56 @@ public final class Loader {
 
   // MARK: Opening
 
-  private func restore(_ checkpoint: LoaderCheckpoint, ledgerPath: String?) throws(LoadingError) {
-    try checkpoint.identity.requireSame(as: identity)
+  /// Takes over a checkpoint.
+  ///
+  /// - Returns: How the corpus has changed since; nil if it has not.
+  private func restore(_ checkpoint: LoaderCheckpoint, rule: CorpusChangeRule)
+    throws(LoadingError) -> CorpusChange?
+  {
+    var change = try checkpoint.identity.change(to: identity)
+    guard change.isEmpty || rule == .carryOver else { throw .corpusChanged(change) }
     do throws(MixingError) {
-      try policy.restore(from: checkpoint.policy)
-      try draw.restore(checkpoint)
+      if !change.changesNames { try policy.restore(from: checkpoint.policy) }
+      moment = PolicyMoment(policy)
     } catch {
       throw .mixing(error)
     }
-    moment = PolicyMoment(policy)
-    try reader.restore(checkpoint.textMarks ?? [:], positions: checkpoint.positions)
-    step = checkpoint.step
-    lastObservedStep = checkpoint.lastObservedStep
-    refusedFeedbackCount = checkpoint.refusedFeedbackCount
-    if ledgerPath != nil { observed = checkpoint.observed }
+    let state =
+      change.isEmpty
+      ? checkpoint : try checkpoint.carriedOver(to: identity.domains, asked: moment.mixture)
+    do throws(MixingError) { try draw.restore(state) } catch { throw .mixing(error) }
+    try reader.restore(
+      state.textMarks ?? [:], positions: state.positions)
+    past.departed = state.departed
+    quarantine.formUnion(state.quarantine)
+    step = state.step
+    lastObservedStep = state.lastObservedStep
+    refusedFeedbackCount = state.refusedFeedbackCount
+    observed = state.observed
+    guard !change.isEmpty else { return nil }
+    change.lastFeedback = checkpoint.observed
+    logger.notice(
+      """
+      carried over to a changed corpus after step \(step); \(change). \
+      \(change.changesNames ? "The policy begins anew." : "The policy goes on.")
+      """)
+    return change
   }
 
-  private func openLedger(at path: String?, resumingFrom checkpoint: LoaderCheckpoint?)
-    throws(LoadingError) -> LedgerWriter?
-  {
-    guard let path else { return nil }
-    guard let checkpoint, checkpoint.ledgerByteCount > 0 else {
-      return try LedgerWriter(newAt: path, identity: identity)
+  private func openLedger(
+    at path: String, resumingFrom checkpoint: LoaderCheckpoint?, change: CorpusChange?
+  ) throws(LoadingError) -> LedgerWriter {
+    let header = LedgerHeader(
+      identity: identity, resumedAfterStep: step, corpusChange: change)
+    let begins = (checkpoint?.ledgerByteCount ?? 0) == 0
+    guard rank == 0 else {
+      let ledger = LedgerWriter(countingFrom: checkpoint, path: path)
+      if begins || change != nil { try ledger.append(header) }
+      return ledger
     }
+    guard let checkpoint, !begins else { return try LedgerWriter(newAt: path, header: header) }
     var cut = (byteCount: 0, isTorn: false)
-    let ledger = try LedgerWriter(
-      resuming: path, identity: identity, byteCount: checkpoint.ledgerByteCount, cut: &cut)
+    let ledger = try LedgerWriter(resuming: path, from: checkpoint, cut: &cut)
     if cut.byteCount > 0 {
       logger.notice(
         """
@@ -375,6 +479,7 @@ public final class Loader {
         \(cut.isTorn ? ", a torn last line among them" : ""); those steps are done again
         """)
     }
+    if change != nil { try ledger.append(header) }
     return ledger
   }
 }

@@ -52,8 +52,15 @@ public struct LoaderIdentity: Sendable, Equatable, Codable {
     case unitsPerPool = "units_per_pool"
   }
 
-  /// Throws the first difference to `configured`, by name.
+  /// Throws the first difference to `configured`, by name; differences between the domains
+  /// together.
   func requireSame(as configured: LoaderIdentity) throws(LoadingError) {
+    let change = try change(to: configured)
+    guard change.isEmpty else { throw .corpusChanged(change) }
+  }
+
+  /// Returns how the domains of `configured` differ, and throws the first other difference by name.
+  func change(to configured: LoaderIdentity) throws(LoadingError) -> CorpusChange {
     try require("order version", orderVersion, configured.orderVersion)
     try require("seed", seed, configured.seed)
     try require("split", split.rawValue, configured.split.rawValue)
@@ -61,19 +68,17 @@ public struct LoaderIdentity: Sendable, Equatable, Codable {
     try require("units per pool", unitsPerPool, configured.unitsPerPool)
     try require("draw", draw.rawValue, configured.draw.rawValue)
     try require("grouping", Self.text(grouping), Self.text(configured.grouping))
-    guard domains.map(\.name) == configured.domains.map(\.name) else {
-      throw .checkpointDiffers(
-        field: "domains", recorded: domains.map(\.name).joined(separator: ", "),
-        configured: configured.domains.map(\.name).joined(separator: ", "))
-    }
-    for (recorded, configured) in zip(domains, configured.domains) {
-      try require(
-        "fingerprint of domain \(recorded.name)", recorded.fingerprint, configured.fingerprint)
+    for recorded in domains {
+      // The cap of other data is another number of sequences.
+      guard let configured = configured.domains.first(where: { $0.name == recorded.name }),
+        recorded.isSameData(as: configured)
+      else { continue }
       try require(
         "epoch cap of domain \(recorded.name), in sequences",
         recorded.positionLimit.map(String.init) ?? "none",
         configured.positionLimit.map(String.init) ?? "none")
     }
+    return CorpusChange(from: domains.map(\.key), to: configured.domains.map(\.key))
   }
 
   private func require<Value: Equatable>(_ field: String, _ recorded: Value, _ configured: Value)
@@ -108,10 +113,16 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
   ///
   /// The micro-batches that every domain is given are not drawn.
   public var drawCount: Int
-  /// How many sequences each domain has given, `[domain]`.
+  /// How far each domain is in its order, `[domain]`.
   public var positions: [Int]
+  /// How many rows each domain has given, `[domain]`, at most its position.
+  public var rowCounts: [Int]
   /// What each domain is owed, in parts of 2^48 draws, `[domain]`; sums to 0.
   public var credits: [Int64]
+  /// The domains that the run has drawn from and that its corpus has no more.
+  public var departed: [DepartedDomain]
+  /// The damaged frames that are skipped.
+  public var quarantine: Quarantine
   /// The step of the last feedback that the policy observed; 0 if none.
   public var lastObservedStep: Int
   /// The feedback that was observed since the last batch, which the next ledger line will hold.
@@ -120,21 +131,25 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
   public var refusedFeedbackCount: Int
   /// The ledger's length in bytes; 0 if there is none.
   public var ledgerByteCount: Int
+  /// Where the ledger's last header begins, in bytes.
+  public var ledgerHeaderByteOffset: Int
   /// The policy's checkpoint.
   public var policy: PolicyCheckpoint
-  /// Where text is found again, by domain index; nil if no domain is text.
-  public var textMarks: [Int: TextMark]?
+  /// Where text is found again, by domain name; nil if no domain is text.
+  public var textMarks: [String: TextMark]?
 
   /// The name of a loader's section in a ``CheckpointFile``.
   public static let sectionName = "loader"
 
   private enum CodingKeys: String, CodingKey {
-    case identity, step, positions, credits, policy, observed
+    case identity, step, positions, credits, departed, quarantine, policy, observed
+    case rowCounts = "row_counts"
     case rowTotal = "row_total"
     case drawCount = "draw_count"
     case lastObservedStep = "last_observed_step"
     case refusedFeedbackCount = "refused_feedback_count"
     case ledgerByteCount = "ledger_byte_count"
+    case ledgerHeaderByteOffset = "ledger_header_byte_offset"
     case textMarks = "text_marks"
   }
 
@@ -180,37 +195,59 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
     } catch {
       throw .checkpointDamaged(path: path, .content(section: "loader", reason: "\(error)"))
     }
-    let count = identity.domains.count
-    let isSound =
-      positions.count == count && credits.count == count && count > 0
-      && positions.allSatisfy { $0 >= 0 } && credits.reduce(0, &+) == 0
-      && step >= 0 && rowTotal >= 0 && drawCount >= 0 && ledgerByteCount >= 0
-      && (0...step).contains(lastObservedStep)
-      && positions.reduce(Int128(0)) { $0 + Int128($1) } == Int128(rowTotal)
-      && rowTotal <= Self.rowLimit && drawCount <= rowTotal && step <= rowTotal
-      && (0...Self.rowLimit).contains(refusedFeedbackCount)
-      && ledgerByteCount <= Self.rowLimit
     guard isSound else {
       throw .checkpointDamaged(
         path: path, .content(section: "loader", reason: "its numbers contradict each other"))
     }
   }
 
+  /// Whether the numbers can be those of a run.
+  private var isSound: Bool {
+    let count = identity.domains.count
+    let rows =
+      rowCounts.reduce(Int128(0)) { $0 + Int128($1) }
+      + departed.reduce(Int128(0)) { $0 + Int128($1.rowCount) }
+    let hasShape =
+      positions.count == count && rowCounts.count == count && credits.count == count && count > 0
+      && Set(identity.domains.map(\.name)).count == count
+      && identity.domains.allSatisfy { $0.sequenceCount >= 1 }
+    guard hasShape && quarantine.isSound else { return false }
+    let skipping = Set(quarantine.entries.map(\.domain))
+    return zip(identity.domains, zip(rowCounts, positions)).allSatisfy { domain, counts in
+      // Positions count what was skipped, too.
+      counts.0 == counts.1
+        || skipping.contains(domain.name) && counts.0 < counts.1 && counts.1 <= Self.rowLimit
+    }
+      && rowCounts.allSatisfy { $0 >= 0 }
+      && departed.allSatisfy { $0.rowCount >= 1 } && rows == Int128(rowTotal)
+      && credits.reduce(0, &+) == 0
+      && (0...Self.rowLimit).contains(rowTotal) && (0...rowTotal).contains(drawCount)
+      && (0...rowTotal).contains(step) && (0...step).contains(lastObservedStep)
+      && (0...Self.rowLimit).contains(refusedFeedbackCount)
+      && (0...Self.rowLimit).contains(ledgerByteCount)
+      && (0...max(0, ledgerByteCount - 1)).contains(ledgerHeaderByteOffset)
+  }
+
   init(
     identity: LoaderIdentity, step: Int, rowTotal: Int, drawCount: Int, positions: [Int],
-    credits: [Int64], lastObservedStep: Int, observed: [Feedback], refusedFeedbackCount: Int,
-    ledgerByteCount: Int, policy: PolicyCheckpoint, textMarks: [Int: TextMark]?
+    rowCounts: [Int], credits: [Int64], departed: [DepartedDomain], quarantine: Quarantine,
+    lastObservedStep: Int, observed: [Feedback], refusedFeedbackCount: Int, ledgerByteCount: Int,
+    ledgerHeaderByteOffset: Int, policy: PolicyCheckpoint, textMarks: [String: TextMark]?
   ) {
     self.identity = identity
     self.step = step
     self.rowTotal = rowTotal
     self.drawCount = drawCount
     self.positions = positions
+    self.rowCounts = rowCounts
     self.credits = credits
+    self.departed = departed
+    self.quarantine = quarantine
     self.lastObservedStep = lastObservedStep
     self.observed = observed
     self.refusedFeedbackCount = refusedFeedbackCount
     self.ledgerByteCount = ledgerByteCount
+    self.ledgerHeaderByteOffset = ledgerHeaderByteOffset
     self.policy = policy
     self.textMarks = textMarks
   }

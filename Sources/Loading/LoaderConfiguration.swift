@@ -3,6 +3,8 @@ public import Corpora
 /// The shape of a loader's batches.
 public struct BatchConfiguration: Sendable, Equatable, Codable {
   /// B, the sequences in a batch over all ranks; may change at any step.
+  ///
+  /// A rank's own batch has B/W of them: ``LoaderOptions/worldSize``.
   public var rows: Int
   /// T, the targets of a sequence; a row has T + 1 tokens.
   public var sequenceLength: Int
@@ -80,8 +82,25 @@ public struct LoaderOptions: Sendable, Equatable {
   public var allowsUnusedTails = false
   /// What happens on invalid feedback.
   public var invalidFeedback: InvalidFeedbackRule = .stop
+  /// What happens when a row meets a damaged frame; several ranks cannot collect.
+  public var quarantine: QuarantineRule = .off
+  /// The frames that are skipped from the beginning, or from the checkpoint on; what `headrace
+  /// verify --quarantine` writes, the same for every rank.
+  public var quarantined = Quarantine()
+  /// What happens when a checkpoint was made on another corpus.
+  public var corpusChange: CorpusChangeRule = .refuse
   /// Where the ledger is written; nil for none.
+  ///
+  /// Given to every rank, or to none, since checkpoints hold its length: rank 0 writes the file,
+  /// the others count its bytes and touch no file.
   public var ledgerPath: String?
+  /// r, which part of every batch this loader serves: rows [r·B/W, (r+1)·B/W).
+  public var rank = 0
+  /// W, the number of loaders that serve the batches together.
+  ///
+  /// Neither the rows of a step nor a checkpoint depends on it. It must divide the batch into
+  /// whole micro-batches.
+  public var worldSize = 1
 
   /// Creates the default settings.
   public init() {}

@@ -7,7 +7,9 @@ struct LoaderPlan {
   let identity: LoaderIdentity
   let orders: [DomainOrder]
   let geometry: PoolGeometry
-  /// The bytes that the tokens of one batch take.
+  /// The rows that this rank serves of a batch.
+  let rows: Range<Int>
+  /// The bytes that the tokens of this rank's part of a batch take.
   let batchByteCount: Int
   /// The part of the byte budget that pools may take.
   let poolByteBudget: Int
@@ -21,6 +23,7 @@ struct LoaderPlan {
     throws(LoadingError)
   {
     try Self.check(batch, options, domainCount: corpus.domains.count)
+    rows = try RowSlice.rows(rank: options.rank, worldSize: options.worldSize, of: batch)
     guard batch.tokenType.holds(corpus.tokenWidth) else {
       throw .tokenType(batch.tokenType, width: corpus.tokenWidth)
     }
@@ -36,7 +39,7 @@ struct LoaderPlan {
       domains: try Self.domains(of: corpus, layouts: layouts, caps: options.epochCaps))
     geometry = PoolGeometry(
       layout: layouts[0], unitsPerPool: options.unitsPerPool, tokenWidth: corpus.tokenWidth)
-    batchByteCount = batch.rows * (batch.sequenceLength + 1) * batch.tokenType.byteCount
+    batchByteCount = rows.count * (batch.sequenceLength + 1) * batch.tokenType.byteCount
     let least = geometry.poolByteCount + batchByteCount
     guard options.byteBudget >= least else {
       throw .byteBudget(byteCount: options.byteBudget, least: least)
@@ -107,6 +110,11 @@ struct LoaderPlan {
     try check("units per pool", options.unitsPerPool, in: 1...unitsPerPoolLimit)
     try check("threads", options.threadCount, in: 0...threadLimit)
     try check("read timeout in seconds", options.readTimeoutInSeconds, in: 1...86_400)
+    guard options.quarantine == .off || options.worldSize == 1 else {
+      throw .quarantineCollects(worldSize: options.worldSize)
+    }
+    try check("world size", options.worldSize, in: 1...rowLimit)
+    try check("rank", options.rank, in: 0...options.worldSize - 1)
     try checkRows(batch.rows, grouping: batch.grouping, domainCount: domainCount)
     try checkSequenceLength(batch.sequenceLength, allowsUnusedTails: options.allowsUnusedTails)
     // Row offsets in a pool are 32 bits.

@@ -40,14 +40,6 @@ extension LoadingError: CustomStringConvertible {
     case .needsPacking(let domain, let feature):
       "domain \(domain) is text that is tokenized while it is read: nobody knows how many tokens it "
         + "has, which \(feature) needs. Pack it first (headrace pack)."
-    case .checkpointDiffers(let field, let recorded, let configured):
-      "the checkpoint was made with \(field) \(recorded), this run has \(configured). Resume with "
-        + "what the checkpoint was made with, or begin a new run."
-    case .checkpointDamaged(let path, let fault):
-      "the checkpoint \(path) is damaged: \(fault). Resume from another one."
-    case .ledgerTooShort, .ledgerDiffers, .ledgerExists, .ledgerDamaged, .ledgerStepMissing,
-      .replayDiffers, .replayContradicts:
-      ledgerText
     case .policyIsNotManual(let policy):
       "a mixture cannot be set by hand under the policy \(policy). Open the loader with the policy "
         + "manual."
@@ -56,18 +48,37 @@ extension LoadingError: CustomStringConvertible {
     case .readTimedOut(let place, let frame, let timeoutInSeconds):
       "\(place), frame \(frame): a read did not come back within \(timeoutInSeconds) s. The disk or "
         + "the network file system hangs; mend it, then resume from the last checkpoint."
+
+    case .checkpointDiffers, .corpusChanged, .checkpointDamaged, .ledgerTooShort,
+      .ledgerDiffers, .ledgerCorpusDiffers, .ledgerExists, .ledgerDamaged,
+      .ledgerHeaderDamaged, .ledgerStepMissing, .replayDiffers,
+      .replayContradicts, .quarantineCollects, .quarantineDiffers, .quarantineDamaged,
+      .noGoodSequence:
+      recordText
     }
   }
 
-  /// The text of an error about a ledger; empty for any other.
-  private var ledgerText: String {
+  /// The text of an error about what a run has written, or was told of its corpus.
+  private var recordText: String {
     switch self {
+    case .checkpointDiffers(let field, let recorded, let configured):
+      "the checkpoint was made with \(field) \(recorded), this run has \(configured). Resume with "
+        + "what the checkpoint was made with, or begin a new run."
+    case .corpusChanged(let change):
+      "the corpus is not the one that the checkpoint was made on; \(change). Put the old corpus "
+        + "back, or carry the run over (corpusChange: .carryOver, --carry-over): unchanged domains "
+        + "keep their place, the others begin anew."
+    case .checkpointDamaged(let path, let fault):
+      "the checkpoint \(path) is damaged: \(fault). Resume from another one."
     case .ledgerTooShort(let path, let byteCount, let recorded):
       "the ledger \(path) has \(byteCount) bytes and not the \(recorded) whole lines' bytes that the "
         + "checkpoint was made after: it is another run's, or was cut. Put the right one back."
     case .ledgerDiffers(let path, let field, let recorded, let configured):
       "the ledger \(path) is another run's: it was written with \(field) \(recorded), this run has "
         + "\(configured). Put the right one back."
+    case .ledgerCorpusDiffers(let path, let change):
+      "the ledger \(path) is another run's: it was written on another corpus; \(change). Put the "
+        + "right one back."
     case .ledgerExists(let path):
       "a ledger stands at \(path) already. Resume its run from a checkpoint, or write to another "
         + "folder; a run that has no checkpoint begins anew once the file is removed."
@@ -83,6 +94,19 @@ extension LoadingError: CustomStringConvertible {
     case .replayContradicts(let path, let step, let field, let recorded, let found):
       "step \(step) of the ledger \(path) records \(field) as \(recorded), but its line makes "
         + "\(found): the line was changed or damaged. Take another copy of the ledger."
+    case .ledgerHeaderDamaged(let path, let byteOffset, let reason):
+      "the line at byte \(byteOffset) of the ledger \(path) is no header: \(reason)"
+    case .quarantineCollects(let worldSize):
+      "\(worldSize) ranks cannot collect damaged frames, since each would skip other rows. Make the "
+        + "list with `headrace verify CORPUS --quarantine FILE` and give it to every rank."
+    case .quarantineDiffers(let domain, let field, let recorded, let found):
+      "the quarantine list is about another corpus: of domain \(domain) the \(field) is \(recorded) "
+        + "in the list and \(found) in the corpus. Make the list anew with `headrace verify`."
+    case .quarantineDamaged(let path, let reason):
+      "the quarantine list \(path) does not decode: \(reason)"
+    case .noGoodSequence(let domain):
+      "all of domain \(domain) is in quarantine: no sequence is left. Copy or pack it again, or "
+        + "leave it out."
     default: ""
     }
   }

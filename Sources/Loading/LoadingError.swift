@@ -32,12 +32,16 @@ public enum LoadingError: Error {
   case documentsNotCounted(domain: String)
   /// A checkpoint was made under another configuration or corpus.
   case checkpointDiffers(field: String, recorded: String, configured: String)
+  /// A checkpoint was made on another corpus.
+  case corpusChanged(CorpusChange)
   /// A checkpoint file is damaged.
   case checkpointDamaged(path: String, CheckpointFault)
   /// The ledger file is not the one that the checkpoint speaks of.
   case ledgerTooShort(path: String, byteCount: Int, recorded: Int)
   /// The ledger file belongs to a run of another configuration or corpus.
   case ledgerDiffers(path: String, field: String, recorded: String, configured: String)
+  /// The ledger file was written on another corpus than the checkpoint was made on.
+  case ledgerCorpusDiffers(path: String, CorpusChange)
   /// A ledger stands at `path` already, and no checkpoint says how to go on.
   case ledgerExists(path: String)
   /// A line of a ledger does not decode; lines are counted from 1.
@@ -48,6 +52,16 @@ public enum LoadingError: Error {
   case replayDiffers(path: String, field: String, recorded: String, found: String)
   /// A ledger line does not make the batch that it records.
   case replayContradicts(path: String, step: Int, field: String, recorded: Int, found: Int)
+  /// The header that a checkpoint speaks of does not decode.
+  case ledgerHeaderDamaged(path: String, byteOffset: Int, reason: String)
+  /// Several ranks were asked to collect damaged frames, each for itself.
+  case quarantineCollects(worldSize: Int)
+  /// An entry of a quarantine list is about another corpus.
+  case quarantineDiffers(domain: String, field: String, recorded: String, found: String)
+  /// A quarantine list does not decode.
+  case quarantineDamaged(path: String, reason: String)
+  /// All frames of a domain that hold a sequence are in quarantine.
+  case noGoodSequence(domain: String)
   /// A mixture was set although the policy is not `manual`.
   case policyIsNotManual(policy: String)
   /// A caller's buffer has another size than the batch.

@@ -21,6 +21,10 @@ final class PoolCache: @unchecked Sendable {
   private let streams: [SequenceStream?]
   private let store: ShardStore
   private let readTimeoutInSeconds: Int
+  /// Whether a row counts as decoded as soon as its own frames are, whatever else its unit holds.
+  private let toleratesOtherFrames: Bool
+  /// What the last row that could not be read met; only the loader's thread touches it.
+  private var lastFailure: (domain: Int, shard: Int, error: CorpusError)?
   private let monitor = Monitor()
 
   /// What one domain reads.
@@ -54,13 +58,14 @@ final class PoolCache: @unchecked Sendable {
 
   init(
     orders: [DomainOrder], streams: [SequenceStream?], store: ShardStore, geometry: PoolGeometry,
-    byteBudget: Int, threadCount: Int, readTimeoutInSeconds: Int
+    byteBudget: Int, threadCount: Int, readTimeoutInSeconds: Int, toleratesOtherFrames: Bool
   ) throws(LoadingError) {
     self.orders = orders
     self.streams = streams
     self.store = store
     self.geometry = geometry
     self.readTimeoutInSeconds = readTimeoutInSeconds
+    self.toleratesOtherFrames = toleratesOtherFrames
     let slotLimit = geometry.poolLimit(
       domainCount: orders.count, threadCount: threadCount, byteBudget: byteBudget)
     guard
@@ -113,6 +118,7 @@ final class PoolCache: @unchecked Sendable {
       } else {
         seats[domain].slot = nil
         domains[domain].rowsLeft = 0
+        leavePool(domain, for: seats[domain].position)
       }
     }
     // Under the same weights there is new work only when a domain takes another pool.
@@ -151,13 +157,29 @@ final class PoolCache: @unchecked Sendable {
     return (slot, evicted)
   }
 
-  /// Returns when the unit at `rank` of `slot` is decoded; decodes it itself if no thread has
-  /// begun.
+  /// Returns what the last row that could not be read met, once.
+  func takeFailure() -> (domain: Int, shard: Int, error: CorpusError)? {
+    defer { lastFailure = nil }
+    return lastFailure
+  }
+
+  /// Returns when the unit in which `row` of `slot` lies is decoded; decodes it itself if no thread
+  /// has begun.
   ///
   /// - Returns: Whether all units of the slot are decoded.
-  func waitForUnit(_ rank: Int, of slot: PoolSlot, using decoder: UnitDecoder)
+  func waitForRow(_ row: Int, of slot: PoolSlot, using decoder: UnitDecoder)
     throws(LoadingError) -> Bool
   {
+    try waitForUnit(slot.rank(ofRow: row), row: row, of: slot, using: decoder)
+  }
+
+  /// Returns when the unit at `rank` of `slot` is decoded, for the sake of `row` if it is given.
+  ///
+  /// - Returns: Whether all units of the slot are decoded.
+  func waitForUnit(_ rank: Int, row: Int?, of slot: PoolSlot, using decoder: UnitDecoder)
+    throws(LoadingError) -> Bool
+  {
+    lastFailure = nil
     var triedRank: Int?
     var wait: (rank: Int, deadline: Deadline)?
     monitor.lock()
@@ -168,9 +190,14 @@ final class PoolCache: @unchecked Sendable {
         let isComplete = slot.isComplete
         monitor.unlock()
         return isComplete
-      case .failed(let error) where triedRank == wanted:
+      case .failed where toleratesOtherFrames && failure(ofRow: row, rank: wanted, of: slot) == nil:
         monitor.unlock()
-        throw .corpus(error)
+        return false
+      case .failed(let error) where triedRank == wanted:
+        let met = failure(ofRow: row, rank: wanted, of: slot)
+        monitor.unlock()
+        lastFailure = met.map { (slot.domain, $0.shard, $0.error) }
+        throw .corpus(met?.error ?? error)
       case .failed, .empty:
         guard !domains[slot.domain].isStreaming else { fallthrough }
         // What failed in a thread, or in an earlier call, may have passed or been mended since.
@@ -190,6 +217,21 @@ final class PoolCache: @unchecked Sendable {
 
   // MARK: With the lock held
 
+  /// Gives up the current pool of a domain that has gone past it without a row of this rank, so
+  /// that no thread decodes it; the pool that was decoded ahead takes its place if `position` lies
+  /// there.
+  private func leavePool(_ domain: Int, for position: Int) {
+    guard let current = domains[domain].current else { return }
+    let pool = orders[domain].place(of: position).pool
+    guard current.pool != pool else { return }
+    domains[domain].current = nil
+    release(current)
+    guard let next = domains[domain].next, next.pool == pool else { return }
+    domains[domain].next = nil
+    domains[domain].current = next
+    domains[domain].rowsLeft = next.rowCount
+  }
+
   /// Decodes the unit at `rank` of `slot`; the lock is open meanwhile.
   private func decodeUnlocked(rank: Int, of slot: PoolSlot, using decoder: UnitDecoder) {
     slot.states[rank] = .decoding
@@ -208,6 +250,8 @@ final class PoolCache: @unchecked Sendable {
     domains[slot.domain].isStreaming = false
     slot.decodingCount -= 1
     if let failure {
+      slot.failures[rank] =
+        streams[slot.domain].map { [(shard: $0.shardIndex, error: failure)] } ?? decoder.failures
       slot.states[rank] = .failed(failure)
     } else {
       slot.states[rank] = .ready
@@ -244,6 +288,13 @@ final class PoolCache: @unchecked Sendable {
     slot.setRows(count: rank * order.layout.sequencesPerUnit + outcome.rowCount, order: order)
     let last = domains[slot.domain].marks.last
     if last?.place == slot.pool { domains[slot.domain].marks.append(next) }
+  }
+
+  /// What keeps `row` from being read; where it is not given, any row of the unit.
+  private func failure(ofRow row: Int?, rank: Int, of slot: PoolSlot) -> (
+    shard: Int, error: CorpusError
+  )? {
+    slot.failure(ofRow: row, rank: rank, layout: orders[slot.domain].layout)
   }
 
   private func wakeThreads() {

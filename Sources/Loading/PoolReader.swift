@@ -21,6 +21,17 @@ struct PoolSeat {
   var epoch = 0
   /// Whether every unit of the pool is decoded.
   var isComplete = false
+  /// Whether quarantine takes positions out of the domain.
+  var skipsPositions = false
+
+  /// Moves to another position: within the pool if it lies there, else the domain must be seated
+  /// again.
+  mutating func move(to wanted: Int) {
+    nextRow += wanted - position
+    position = wanted
+    // The end of the pool is where a seat waits for its domain's next row.
+    if !(0...rowCount).contains(nextRow) { slot = nil }
+  }
 }
 
 /// Copies rows out of pools into batches.
@@ -34,6 +45,10 @@ final class PoolReader {
   private let textDomains: [Int]
   // Allocated with this object, freed with it.
   private let seats: UnsafeMutableBufferPointer<PoolSeat>
+  /// The position of the first row that each domain gives to this rank.
+  private let firstPositions: UnsafeMutableBufferPointer<Int>
+  /// What quarantine takes out of each domain; nil for nothing.
+  private var bad: [BadPositions?]
 
   init(cache: PoolCache, decoder: UnitDecoder) {
     self.cache = cache
@@ -43,11 +58,15 @@ final class PoolReader {
     }
     seats = .allocate(capacity: cache.orders.count)
     seats.initialize(repeating: PoolSeat())
+    bad = Array(repeating: nil, count: cache.orders.count)
+    firstPositions = .allocate(capacity: cache.orders.count)
+    firstPositions.initialize(repeating: 0)
   }
 
   deinit {
     seats.deinitialize()
     seats.deallocate()
+    firstPositions.deallocate()
   }
 
   /// Forgets where every domain reads; the next batch finds it again from positions.
@@ -55,12 +74,12 @@ final class PoolReader {
     for domain in seats.indices { seats[domain].slot = nil }
   }
 
-  /// Returns where the text that is read at `positions` is found again, by domain index; nil if no
+  /// Returns where the text that is read at `positions` is found again, by domain name; nil if no
   /// domain is text.
-  func marks(before positions: UnsafeMutableBufferPointer<Int>) -> [Int: TextMark]? {
+  func marks(before positions: UnsafeBufferPointer<Int>) -> [String: TextMark]? {
     guard !textDomains.isEmpty else { return nil }
     return textDomains.reduce(into: [:]) {
-      $0[$1] = cache.mark(before: positions[$1], domain: $1)
+      $0[cache.orders[$1].name] = cache.mark(before: positions[$1], domain: $1)
     }
   }
 
@@ -68,9 +87,10 @@ final class PoolReader {
   ///
   /// - Throws: ``LoadingError/checkpointDamaged(path:_:)`` if a domain of text has no mark that
   ///   fits its position.
-  func restore(_ marks: [Int: TextMark], positions: [Int]) throws(LoadingError) {
+  func restore(_ marks: [String: TextMark], positions: [Int]) throws(LoadingError) {
     for domain in textDomains {
-      guard let mark = marks[domain], mark.isSound, mark.position <= positions[domain],
+      let mark = marks[cache.orders[domain].name] ?? TextMark(position: 0, epoch: 0)
+      guard mark.isSound, mark.position <= positions[domain],
         positions[domain] - mark.position <= cache.orders[domain].sequencesPerPool
       else {
         throw .checkpointDamaged(
@@ -81,17 +101,25 @@ final class PoolReader {
     }
   }
 
+  /// Sets what quarantine takes out of each domain.
+  func setBadPositions(_ bad: [BadPositions?]) {
+    self.bad = bad
+    for domain in seats.indices { seats[domain].skipsPositions = bad[domain] != nil }
+  }
+
   /// What a batch is made of.
   struct Request {
-    /// The domain of each row.
+    /// The domain of each row over all ranks.
     var domainOfRow: UnsafeBufferPointer<Int32>
-    /// The rows of each domain.
+    /// The rows that are copied; those before them are passed by.
+    var rows: Range<Int>
+    /// The copied rows of each domain.
     var rowCounts: UnsafeBufferPointer<Int>
     /// The position of each domain before the batch.
     var positions: UnsafeBufferPointer<Int>
     /// The effective mixture, of 2^48.
     var shares: UnsafeBufferPointer<Int64>
-    /// Where the epoch of each row goes.
+    /// Where the epoch of each copied row goes.
     var epochOfRow: UnsafeMutableBufferPointer<Int>
     /// Where the position of each row in its domain's order goes.
     var positionOfRow: UnsafeMutableBufferPointer<Int>
@@ -101,7 +129,10 @@ final class PoolReader {
     var tokenType: TokenType
   }
 
-  /// Copies the rows of a batch.
+  /// Copies this rank's rows of a batch.
+  ///
+  /// The other ranks' rows cost an addition each: what lies in pools that this rank reads nothing
+  /// of is never decoded.
   ///
   /// - Throws: The first failure in the order of the rows. Every domain must be seated again then,
   ///   since some have moved.
@@ -109,8 +140,14 @@ final class PoolReader {
     for domain in textDomains {
       cache.forgetMarks(before: request.positions[domain], domain: domain)
     }
+    for domain in seats.indices { firstPositions[domain] = request.positions[domain] }
+    for row in 0..<request.rows.lowerBound {
+      let domain = Int(request.domainOfRow[row])
+      let position = firstPositions[domain]
+      firstPositions[domain] = (bad[domain]?.firstGood(from: position) ?? position) + 1
+    }
+    for domain in seats.indices { seats[domain].move(to: firstPositions[domain]) }
     cache.beginBatch(shares: request.shares, rowCounts: request.rowCounts, seats: seats)
-    for domain in seats.indices { seats[domain].position = request.positions[domain] }
     do throws(LoadingError) {
       try gatherRows(request)
     } catch {
@@ -124,8 +161,11 @@ final class PoolReader {
     let rowByteCount = sequenceTokenCount * request.tokenType.byteCount
     let copy = RowCopy(from: cache.geometry.tokenWidth, to: request.tokenType)
     var destination = request.tokens
-    for row in request.domainOfRow.indices {
+    for row in request.rows {
       let domain = Int(request.domainOfRow[row])
+      if seats[domain].skipsPositions, let bad = bad[domain] {
+        seats[domain].move(to: bad.firstGood(from: seats[domain].position))
+      }
       if seats[domain].slot == nil || seats[domain].nextRow == seats[domain].rowCount {
         try seat(domain)
       }
@@ -137,8 +177,8 @@ final class PoolReader {
       copy(
         memory, at: Int(rowOffsets[seat.nextRow]), upcoming: Int(rowOffsets[upcoming]),
         into: destination, count: sequenceTokenCount)
-      request.epochOfRow[row] = seat.epoch
-      request.positionOfRow[row] = seat.position
+      request.epochOfRow[row - request.rows.lowerBound] = seat.epoch
+      request.positionOfRow[row - request.rows.lowerBound] = seat.position
       seats[domain].nextRow = seat.nextRow + 1
       seats[domain].position = seat.position + 1
       destination += rowByteCount
@@ -153,7 +193,7 @@ final class PoolReader {
     let order = cache.orders[domain]
     if order.layout.access == .openEnded {
       // How many rows there are is known when all of them are there.
-      _ = try cache.waitForUnit(order.unitsPerPool - 1, of: slot, using: decoder)
+      _ = try cache.waitForUnit(order.unitsPerPool - 1, row: nil, of: slot, using: decoder)
     }
     seats[domain].slot = Unmanaged.passUnretained(slot)
     seats[domain].memory = UnsafeRawPointer(slot.memory.baseAddress)
@@ -167,7 +207,7 @@ final class PoolReader {
   /// Returns when the row that a domain reads next is decoded.
   private func waitForRow(of domain: Int) throws(LoadingError) {
     guard let slot = seats[domain].slot?.takeUnretainedValue() else { return }
-    seats[domain].isComplete = try cache.waitForUnit(
-      slot.rank(ofRow: seats[domain].nextRow), of: slot, using: decoder)
+    seats[domain].isComplete = try cache.waitForRow(
+      seats[domain].nextRow, of: slot, using: decoder)
   }
 }

@@ -69,6 +69,8 @@ final class PoolSlot {
   /// The unit at each rank of the pool.
   private(set) var units: [Int]
   var states: [UnitState]
+  /// The shards in which each unit that has failed did so; the rest of it is decoded.
+  var failures: [[(shard: Int, error: CorpusError)]]
   var readyCount = 0
   var decodingCount = 0
 
@@ -80,6 +82,7 @@ final class PoolSlot {
     rowOffsets = .allocate(capacity: geometry.unitsPerPool * geometry.sequencesPerUnit)
     units = Array(repeating: 0, count: geometry.unitsPerPool)
     states = Array(repeating: .empty, count: geometry.unitsPerPool)
+    failures = Array(repeating: [], count: geometry.unitsPerPool)
   }
 
   deinit {
@@ -129,6 +132,27 @@ final class PoolSlot {
 
   /// The rank of the unit in which `row` lies.
   func rank(ofRow row: Int) -> Int { Int(rowOffsets[row]) / geometry.unitStride }
+
+  /// What failed of the unit at `rank` that `row` has tokens of; nil if all that it needs is
+  /// decoded.
+  ///
+  /// Of a stream no row behind the failure can be told from those before it: the whole unit waits
+  /// until the shard is mended or given up.
+  func failure(ofRow row: Int?, rank: Int, layout: DomainLayout) -> (shard: Int, CorpusError)? {
+    guard let row, units[rank] >= layout.frameUnitCount, layout.access == .units else {
+      return failures[rank].first.map { ($0.shard, $0.error) }
+    }
+    let sequence =
+      (Int(rowOffsets[row]) - rank * geometry.unitStride) / (geometry.sequenceLength + 1)
+    var (next, found) = (0, (shard: Int, CorpusError)?.none)
+    layout.forEachTailSegment(ofUnit: units[rank]) { segment in
+      if (next..<next + segment.sequences.count).contains(sequence) {
+        found = failures[rank].first { $0.shard == segment.shard }.map { ($0.shard, $0.error) }
+      }
+      next += segment.sequences.count
+    }
+    return found
+  }
 
   /// The memory of the unit at `rank`.
   func memory(ofRank rank: Int) -> UnsafeMutableRawBufferPointer {

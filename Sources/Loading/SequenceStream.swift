@@ -10,6 +10,8 @@ internal import Corpora
 final class SequenceStream: @unchecked Sendable {
   // Sound: see above; what is handed from thread to thread passes through the cache's lock.
   private let corpus: Corpus
+  /// What says which shards are in quarantine.
+  private let store: ShardStore
   private let split: Split
   private let domain: Int
   private let order: DomainOrder
@@ -50,9 +52,11 @@ final class SequenceStream: @unchecked Sendable {
   }
 
   init(
-    _ corpus: Corpus, split: Split, domain: Int, order: DomainOrder, isShuffled: Bool = true
+    _ corpus: Corpus, split: Split, domain: Int, order: DomainOrder, store: ShardStore,
+    isShuffled: Bool = true
   ) {
     self.corpus = corpus
+    self.store = store
     self.split = split
     self.domain = domain
     self.order = order
@@ -64,12 +68,19 @@ final class SequenceStream: @unchecked Sendable {
   }
 
   /// The streams of the domains that are read so, `[domain]`.
-  static func all(of corpus: Corpus, split: Split, orders: [DomainOrder]) -> [SequenceStream?] {
+  static func all(of corpus: Corpus, split: Split, orders: [DomainOrder], store: ShardStore)
+    -> [SequenceStream?]
+  {
     orders.indices.map { domain in
       orders[domain].layout.access == .units
-        ? nil : SequenceStream(corpus, split: split, domain: domain, order: orders[domain])
+        ? nil
+        : SequenceStream(
+          corpus, split: split, domain: domain, order: orders[domain], store: store)
     }
   }
+
+  /// The shard that is read, or that the last failure is about.
+  var shardIndex: Int { shards.indices.contains(shardRank) ? shards[shardRank] : 0 }
 
   // MARK: Shards whose tokens are counted
 
@@ -102,8 +113,10 @@ final class SequenceStream: @unchecked Sendable {
       shardRank += 1
     }
     guard left > 0 else { return }
-    let stream = try openStream()
-    try pass(left * order.layout.sequenceStride, of: stream)
+    if !isInQuarantine {
+      let stream = try openStream()
+      try pass(left * order.layout.sequenceStride, of: stream)
+    }
     rowsOfShard = left
   }
 
@@ -175,6 +188,12 @@ final class SequenceStream: @unchecked Sendable {
 
   // MARK: Rows
 
+  /// Whether the shard that is read is in quarantine; text never is.
+  private var isInQuarantine: Bool {
+    order.layout.access == .stream
+      && store.isQuarantined(0, shard: shards[shardRank], domain: domain)
+  }
+
   private func begin(epoch: Int) {
     if self.epoch != epoch || shards.isEmpty {
       shards =
@@ -228,6 +247,11 @@ final class SequenceStream: @unchecked Sendable {
         order.layout.access == .openEnded
         ? Int.max : order.layout.streamedSequenceCount(ofShard: shards[shardRank])
       if rowsOfShard < recorded {
+        if isInQuarantine {
+          // Its rows keep their places, and are never read.
+          rowsOfShard += 1
+          return true
+        }
         let stream = if let stream { stream } else { try openStream() }
         if try readRow(into: row, from: stream) {
           rowsOfShard += 1

@@ -6,7 +6,8 @@ internal import Corpora
 /// number of shards needs a bounded number of file descriptors and a bounded amount of memory for
 /// indexes; one that is opened again is compared with the manifest again.
 final class ShardStore: @unchecked Sendable {
-  // Sound: `shards`, `isVerified` and `opened` are only touched with `monitor` locked; a reader
+  // Sound: `shards`, `isVerified`, `opened` and `quarantined` are only touched with `monitor`
+  // locked; a reader
   // itself may be used by any thread.
   private let monitor = Monitor()
   private let corpus: Corpus
@@ -14,6 +15,7 @@ final class ShardStore: @unchecked Sendable {
   private var shards: [[OpenShard?]]
   /// Shards of other formats that were compared with their hashes, `[domain][shard]`.
   private var isVerified: [[Bool]]
+  private var quarantined: QuarantinedFrames
   private var opened: [(domain: Int, shard: Int)] = []
   /// How often a shard was asked for; the clock by which the least recently used one is found.
   private var useCount = 0
@@ -35,6 +37,7 @@ final class ShardStore: @unchecked Sendable {
   init(corpus: Corpus, split: Split) {
     self.corpus = corpus
     self.split = split
+    quarantined = QuarantinedFrames(domainCount: corpus.domains.count)
     shards = corpus.domains.map {
       Array(repeating: nil, count: $0.shards[split, default: []].count)
     }
@@ -109,6 +112,20 @@ final class ShardStore: @unchecked Sendable {
     guard shards[domain][shard] != nil else { return }
     shards[domain][shard] = nil
     opened.removeAll { $0 == (domain, shard) }
+  }
+
+  /// Sets which frames are not read from now on.
+  func setQuarantined(_ frames: QuarantinedFrames) {
+    monitor.lock()
+    defer { monitor.unlock() }
+    quarantined = frames
+  }
+
+  /// Whether a frame is not to be read.
+  func isQuarantined(_ frame: Int, shard: Int, domain: Int) -> Bool {
+    monitor.lock()
+    defer { monitor.unlock() }
+    return quarantined.contains(frame, shard: shard, domain: domain)
   }
 
   /// Names the shard and the first frame of a unit, for errors; opens nothing.

@@ -102,14 +102,18 @@ public struct StepReplay: Sendable {
     }
     let moment = PolicyMoment(ManualPolicy(initial: mixture, reason: line.reason))
     let storage = BatchStorage(identity: identity, tokenType: tokenType, moment: moment)
-    storage.reserve(rows: line.rows, withTokens: true)
+    storage.reserve(0..<line.rows, of: line.rows, withTokens: true)
     storage.sources = RowSources(corpus: corpus, split: plan.identity.split, orders: plan.orders)
     storage.step = line.step
-    storage.rowCount = line.rows
     storage.lastObservedStep = line.lastObservedStep
     storage.refusedFeedbackCount = line.refusedFeedbackCount
-    try draw(into: storage, identity: identity)
-    try gather(into: storage, plan: plan, corpus: corpus)
+    let quarantined = try QuarantinedFrames(
+      line.quarantine ?? Quarantine(), corpus: corpus, split: identity.split, orders: plan.orders)
+    let bad = try quarantined.badPositions(in: plan.orders, names: corpus.domainNames)
+    let store = ShardStore(corpus: corpus, split: identity.split)
+    store.setQuarantined(quarantined)
+    try draw(into: storage, identity: identity, bad: bad)
+    try gather(into: storage, plan: plan, bad: bad, corpus: corpus, store: store)
     return Batch(storage: storage)
   }
 
@@ -168,8 +172,11 @@ public struct StepReplay: Sendable {
   // MARK: The batch
 
   /// Draws the rows' domains and compares what comes out with what is recorded.
-  private func draw(into storage: BatchStorage, identity: LoaderIdentity) throws(LoadingError) {
+  private func draw(
+    into storage: BatchStorage, identity: LoaderIdentity, bad: [BadPositions?]
+  ) throws(LoadingError) {
     let draw = BatchDraw(identity: identity)
+    draw.setBadPositions(bad)
     do throws(MixingError) {
       try draw.restore(
         positions: line.positions, credits: line.credits, drawCount: line.drawCount,
@@ -211,23 +218,23 @@ public struct StepReplay: Sendable {
   }
 
   /// Copies the rows, unit by unit.
-  private func gather(into storage: BatchStorage, plan: LoaderPlan, corpus: Corpus)
-    throws(LoadingError)
-  {
-    let sources = place(storage, orders: plan.orders)
+  private func gather(
+    into storage: BatchStorage, plan: LoaderPlan, bad: [BadPositions?], corpus: Corpus,
+    store: ShardStore
+  ) throws(LoadingError) {
+    let sources = place(storage, orders: plan.orders, bad: bad)
     let memory = UnsafeMutableRawBufferPointer.allocate(
       byteCount: plan.orders.reduce(0) { max($0, $1.layout.unitTokenCapacity) }
         * corpus.tokenWidth.byteCount,
       alignment: 64)
     defer { memory.deallocate() }
     guard let tokens = memory.baseAddress else { return }
-    let streams = SequenceStream.all(of: corpus, split: plan.identity.split, orders: plan.orders)
+    let streams = SequenceStream.all(
+      of: corpus, split: plan.identity.split, orders: plan.orders, store: store)
     let copy = RowCopy(from: corpus.tokenWidth, to: storage.tokenType)
     let count = storage.sequenceLength + 1
     do throws(CorpusError) {
-      let decoder = try UnitDecoder(
-        store: ShardStore(corpus: corpus, split: plan.identity.split),
-        tokenWidth: corpus.tokenWidth)
+      let decoder = try UnitDecoder(store: store, tokenWidth: corpus.tokenWidth)
       var last: Source?
       for source in sources {
         let layout = plan.orders[source.domain].layout
@@ -250,14 +257,16 @@ public struct StepReplay: Sendable {
   }
 
   /// Notes position and epoch of every row, and returns the rows in the order of their units.
-  private func place(_ storage: BatchStorage, orders: [DomainOrder]) -> [Source] {
+  private func place(
+    _ storage: BatchStorage, orders: [DomainOrder], bad: [BadPositions?]
+  ) -> [Source] {
     var positions = line.positions
     var sources: [Source] = []
     sources.reserveCapacity(line.rows)
     for row in 0..<line.rows {
       let domain = Int(storage.domainOfRow[row])
-      let position = positions[domain]
-      positions[domain] += 1
+      let position = bad[domain]?.firstGood(from: positions[domain]) ?? positions[domain]
+      positions[domain] = position + 1
       let (pool, place) = orders[domain].place(of: position)
       let (unit, sequence) = orders[domain].sequence(at: position)
       storage.positionOfRow[row] = position

@@ -10,6 +10,9 @@ final class UnitDecoder {
   /// Made with the decoder, so that no batch allocates it; until it is written it takes no memory.
   private let shortFrame: UnsafeMutableRawBufferPointer
 
+  /// The shards in which the last unit failed, with the error; the rest of the unit is decoded.
+  private(set) var failures: [(shard: Int, error: CorpusError)] = []
+
   init(store: ShardStore, tokenWidth: TokenWidth) throws(CorpusError) {
     frameDecoder = try FrameDecoder(verifiesContent: false)
     self.store = store
@@ -23,23 +26,37 @@ final class UnitDecoder {
 
   /// Decodes unit `unitIndex` of `domain`, whose shards are read from any place, into `memory`, and
   /// verifies every frame that it touches.
+  ///
+  /// Frames in quarantine are left out, and so is the rest of a unit of full frames.
   func decode(
     unit unitIndex: Int, of domain: Int, layout: DomainLayout,
     into memory: UnsafeMutableRawBufferPointer
   ) throws(CorpusError) {
-    switch (store.hasFrames(domain: domain), unitIndex < layout.frameUnitCount) {
-    case (true, true):
-      try decodeFrames(ofUnit: unitIndex, of: domain, layout: layout, into: memory)
-    case (true, false):
-      try decodeTail(ofUnit: unitIndex, of: domain, layout: layout, into: memory)
-    case (false, true):
-      let (shard, tokens) = layout.tokens(ofUnit: unitIndex)
-      let unit = memory[..<(tokens.count * tokenWidth.byteCount)]
-      try read(
-        tokens, ofShard: shard, of: domain, into: UnsafeMutableRawBufferPointer(rebasing: unit))
-    case (false, false):
-      try readTail(ofUnit: unitIndex, of: domain, layout: layout, into: memory)
+    failures = []
+    let isNative = store.hasFrames(domain: domain)
+    if unitIndex < layout.frameUnitCount {
+      let (shard, frames) = layout.frames(ofUnit: unitIndex)
+      if frames.contains(where: { store.isQuarantined($0, shard: shard, domain: domain) }) {
+        return
+      }
+      attempt(shard) { () throws(CorpusError) in
+        if isNative {
+          try decodeFrames(ofUnit: unitIndex, of: domain, layout: layout, into: memory)
+        } else {
+          try readUnit(unitIndex, of: domain, layout: layout, into: memory)
+        }
+      }
+    } else if isNative {
+      decodeTail(ofUnit: unitIndex, of: domain, layout: layout, into: memory)
+    } else {
+      readTail(ofUnit: unitIndex, of: domain, layout: layout, into: memory)
     }
+    if let failure = failures.first { throw failure.error }
+  }
+
+  /// Does what may fail in a shard, and notes the failure.
+  private func attempt(_ shard: Int, _ body: () throws(CorpusError) -> Void) {
+    do throws(CorpusError) { try body() } catch { failures.append((shard, error)) }
   }
 
   private func decodeFrames(
@@ -70,46 +87,67 @@ final class UnitDecoder {
   private func decodeTail(
     ofUnit unitIndex: Int, of domain: Int, layout: DomainLayout,
     into memory: UnsafeMutableRawBufferPointer
-  ) throws(CorpusError) {
+  ) {
     let spacing = layout.sequenceLength * tokenWidth.byteCount
     let sequenceByteCount = spacing + tokenWidth.byteCount
     var position = 0
-    try layout.forEachTailSegment(ofUnit: unitIndex) { (segment) throws(CorpusError) in
-      let reader = try store.reader(domain: domain, shard: segment.shard)
-      let byteCount = reader.index.frames[segment.frame].tokenCount * tokenWidth.byteCount
-      let frame = UnsafeMutableRawBufferPointer(rebasing: shortFrame[..<byteCount])
-      try decode(segment.frame, of: reader, (domain, segment.shard), into: frame)
-      for sequence in segment.sequences {
-        let source = frame[sequence * spacing..<sequence * spacing + sequenceByteCount]
-        memory[position..<position + sequenceByteCount].copyBytes(from: source)
-        position += sequenceByteCount
+    layout.forEachTailSegment(ofUnit: unitIndex) { segment in
+      let first = position
+      position += segment.sequences.count * sequenceByteCount
+      let (shard, frame) = (segment.shard, segment.frame)
+      if store.isQuarantined(frame, shard: shard, domain: domain) { return }
+      attempt(shard) { () throws(CorpusError) in
+        let reader = try store.reader(domain: domain, shard: shard)
+        let byteCount = reader.index.frames[frame].tokenCount * tokenWidth.byteCount
+        let tokens = UnsafeMutableRawBufferPointer(rebasing: shortFrame[..<byteCount])
+        try decode(frame, of: reader, (domain, shard), into: tokens)
+        var place = first
+        for sequence in segment.sequences {
+          let source = tokens[sequence * spacing..<sequence * spacing + sequenceByteCount]
+          memory[place..<place + sequenceByteCount].copyBytes(from: source)
+          place += sequenceByteCount
+        }
       }
     }
+  }
+
+  /// Reads a unit of a format without frames.
+  private func readUnit(
+    _ unitIndex: Int, of domain: Int, layout: DomainLayout,
+    into memory: UnsafeMutableRawBufferPointer
+  ) throws(CorpusError) {
+    let (shard, tokens) = layout.tokens(ofUnit: unitIndex)
+    let unit = memory[..<(tokens.count * tokenWidth.byteCount)]
+    try read(
+      tokens, ofShard: shard, of: domain, into: UnsafeMutableRawBufferPointer(rebasing: unit))
   }
 
   /// Reads a tail unit of a format without frames; the rows lie T + 1 tokens apart.
   private func readTail(
     ofUnit unitIndex: Int, of domain: Int, layout: DomainLayout,
     into memory: UnsafeMutableRawBufferPointer
-  ) throws(CorpusError) {
+  ) {
     let sequenceByteCount = (layout.sequenceLength + 1) * tokenWidth.byteCount
+    let strideByteCount = layout.sequenceStride * tokenWidth.byteCount
     var position = 0
-    try layout.forEachTailSegment(ofUnit: unitIndex) { (segment) throws(CorpusError) in
-      let tokens = layout.tokens(of: segment)
-      let byteCount = tokens.count * tokenWidth.byteCount
-      let room = memory[position..<position + byteCount]
-      try read(
-        tokens, ofShard: segment.shard, of: domain,
-        into: UnsafeMutableRawBufferPointer(rebasing: room))
-      // The last row first: rows move apart, each over what the one after it has left.
-      let stride = layout.sequenceStride * tokenWidth.byteCount
-      if let base = memory.baseAddress, stride < sequenceByteCount {
-        for row in (1..<max(1, segment.sequences.count)).reversed() {
-          (base + position + row * sequenceByteCount)
-            .copyMemory(from: base + position + row * stride, byteCount: sequenceByteCount)
+    layout.forEachTailSegment(ofUnit: unitIndex) { segment in
+      let first = position
+      let rowCount = segment.sequences.count
+      position += rowCount * sequenceByteCount
+      let shard = segment.shard
+      if store.isQuarantined(segment.frame, shard: shard, domain: domain) { return }
+      attempt(shard) { () throws(CorpusError) in
+        let tokens = layout.tokens(of: segment)
+        let room = memory[first..<first + tokens.count * tokenWidth.byteCount]
+        try read(
+          tokens, ofShard: shard, of: domain, into: UnsafeMutableRawBufferPointer(rebasing: room))
+        guard let base = memory.baseAddress, strideByteCount < sequenceByteCount else { return }
+        // The last row first: rows move apart, each over what the one after it has left.
+        for row in (1..<max(1, rowCount)).reversed() {
+          (base + first + row * sequenceByteCount)
+            .copyMemory(from: base + first + row * strideByteCount, byteCount: sequenceByteCount)
         }
       }
-      position += segment.sequences.count * sequenceByteCount
     }
   }
 

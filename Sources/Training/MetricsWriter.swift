@@ -22,7 +22,7 @@ final class MetricsWriter {
     self.path = path
     self.descriptor = descriptor
     byteCount = 0
-    try write(RunJSON.encode(MetricsLine.Header(domains: domains), onOneLine: true))
+    try append(domains: domains)
     do throws(CorpusError) { try DurableFile.synchronizeFolder(of: path) } catch {
       throw .corpus(error)
     }
@@ -50,6 +50,11 @@ final class MetricsWriter {
 
   deinit {
     close(descriptor)
+  }
+
+  /// Appends a header: the arrays of the lines behind it are of these domains.
+  func append(domains: [String]) throws(RunError) {
+    try write(RunJSON.encode(MetricsLine.Header(domains: domains), onOneLine: true))
   }
 
   /// Appends a line.

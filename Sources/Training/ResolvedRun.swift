@@ -1,4 +1,5 @@
 internal import Corpora
+internal import Loading
 
 /// The content of `configuration.json`: the configuration and what it was resolved against.
 struct ResolvedRun: Sendable, Equatable, Codable {
@@ -18,6 +19,9 @@ struct ResolvedRun: Sendable, Equatable, Codable {
     var fingerprint: String
     var trainTokenCount: Int
     var heldOutTokenCount: Int
+
+    /// What tells the domain from others.
+    var key: CorpusChange.Key { CorpusChange.Key(name: name, fingerprint: fingerprint) }
   }
 
   /// What may differ when a run goes on, because no result depends on it: by the beginnings of
@@ -26,6 +30,12 @@ struct ResolvedRun: Sendable, Equatable, Codable {
     "tool_version", "instruction_set", "corpus", "configuration.corpus_path",
     "configuration.thread_count", "configuration.checkpoints.", "configuration.loader.byte_budget",
     "configuration.loader.decode_thread_count",
+  ]
+
+  /// What may differ beside that when a run is carried over to a changed corpus; the loader refuses
+  /// the caps of an unchanged domain for itself.
+  private static let freeOnChange = [
+    "domains.", "configuration.policy_options.", "configuration.loader.epoch_caps.",
   ]
 
   init(
@@ -54,7 +64,11 @@ struct ResolvedRun: Sendable, Equatable, Codable {
   }
 
   /// Throws the first field that differs from what the folder records, by name.
-  func requireSame(asRecordedAt folder: RunFolder, observer: any RunObserver) throws(RunError) {
+  ///
+  /// - Returns: whether something differs that only a change of the corpus may change.
+  func requireSame(
+    asRecordedAt folder: RunFolder, rule: CorpusChangeRule, observer: any RunObserver
+  ) throws(RunError) -> Bool {
     let path = folder.configurationPath
     let recorded: ResolvedRun = try RunFolder.decode(path)
     let old = RunJSON.leaves(of: RunJSON.encode(recorded))
@@ -65,9 +79,20 @@ struct ResolvedRun: Sendable, Equatable, Codable {
       field.hasPrefix("configuration.evaluation.") || field.hasPrefix("configuration.schedule.")
     }
     let ordered = fields.filter { !isDerived($0) } + fields.filter(isDerived)
+    func isOneOf(_ free: [String], _ field: String) -> Bool {
+      free.contains { $0 == field || ($0.hasSuffix(".") && field.hasPrefix($0)) }
+    }
+    var hasChanged = false
     for field in ordered where old[field] != new[field] {
-      let isFree = Self.free.contains { $0 == field || ($0.hasSuffix(".") && field.hasPrefix($0)) }
-      if isFree { continue }
+      if isOneOf(Self.free, field) { continue }
+      if rule == .carryOver, isOneOf(Self.freeOnChange, field) {
+        hasChanged = true
+        continue
+      }
+      if field.hasPrefix("domains.") {
+        throw .loading(
+          .corpusChanged(CorpusChange(from: recorded.domains.map(\.key), to: domains.map(\.key))))
+      }
       let prefix = "configuration."
       throw .configurationDiffers(
         path: folder.path,
@@ -79,5 +104,6 @@ struct ResolvedRun: Sendable, Equatable, Codable {
         notice: .instructionSetDiffers(
           recorded: recorded.instructionSet, current: instructionSet))
     }
+    return hasChanged
   }
 }

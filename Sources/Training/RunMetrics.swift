@@ -88,6 +88,10 @@ public struct EvaluationMetrics: Sendable, Equatable, Codable {
 
 /// The metrics of a run, read from `metrics.jsonl`.
 ///
+/// Where a run was carried over to a corpus of other domains there is another header line; the
+/// lines before it are read as lines of the last header's domains: those that were added have
+/// nothing there, those that were removed are left out.
+///
 /// The first line names the format, its version, the domains and the units; every other has a
 /// `kind`, `step` or `evaluation`, and the fields of ``StepMetrics`` or ``EvaluationMetrics`` in
 /// snake_case.
@@ -137,12 +141,12 @@ public struct RunMetrics: Sendable, Equatable {
   }
 
   private mutating func take(_ line: ArraySlice<UInt8>, number: Int) throws {
-    if number == 1 {
+    if number == 1 || line.starts(with: MetricsLine.headerPrefix) {
       let header = try RunJSON.decode(MetricsLine.Header.self, from: line)
       guard header.version == MetricsLine.version else {
         throw LineFault(text: "it has version \(header.version), not \(MetricsLine.version)")
       }
-      domains = header.domains
+      carryOver(to: header.domains)
       return
     }
     let counts: [Int]
@@ -162,6 +166,23 @@ public struct RunMetrics: Sendable, Equatable {
     }
   }
 
+  /// Makes the lines so far lines of other domains, by name.
+  private mutating func carryOver(to names: [String]) {
+    let old = names.map { domains.firstIndex(of: $0) }
+    for index in steps.indices {
+      let step = steps[index]
+      steps[index].losses = old.map { $0.flatMap { step.losses[$0] } }
+      steps[index].tokenCounts = old.map { $0.map { step.tokenCounts[$0] } ?? 0 }
+      steps[index].realizedShares = old.map { $0.map { step.realizedShares[$0] } ?? 0 }
+      steps[index].askedShares = old.map { $0.map { step.askedShares[$0] } ?? 0 }
+    }
+    for index in evaluations.indices {
+      let losses = evaluations[index].losses
+      evaluations[index].losses = old.map { $0.flatMap { losses[$0] } }
+    }
+    domains = names
+  }
+
   private struct LineFault: Error, CustomStringConvertible {
     var text: String
     var description: String { text }
@@ -174,8 +195,10 @@ enum MetricsLine: Codable {
   case evaluation(EvaluationMetrics)
 
   static let version = 1
+  /// What a header line begins with, as it has no field before these in the order of the alphabet.
+  static let headerPrefix = Array("{\"domains\":".utf8)
 
-  /// The first line.
+  /// The first line, and one wherever the domains change.
   struct Header: Codable {
     var kind = "header"
     var version = MetricsLine.version

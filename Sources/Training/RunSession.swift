@@ -15,6 +15,16 @@ struct RunState: Sendable, Equatable, Codable {
   var timeInSeconds = 0.0
   /// The lowest held-out loss of each domain.
   var bestLosses: [Double?]
+
+  /// Keeps the losses of the domains whose data is the same; the others begin anew.
+  mutating func carryOver(
+    from old: [LoaderIdentity.Domain], to new: [LoaderIdentity.Domain]
+  ) {
+    let losses = zip(old, bestLosses).map { ($0, $1) }
+    bestLosses = new.map { domain in
+      losses.first { $0.0.name == domain.name && $0.0.fingerprint == domain.fingerprint }?.1
+    }
+  }
 }
 
 /// A run in progress: the loop, and what it holds.
@@ -40,7 +50,7 @@ struct RunSession<Learner: Trainer> {
   /// Opens everything at the newest checkpoint that reads whole, or at the beginning.
   init(
     resolved: ResolvedRun, folder: RunFolder, corpus: Corpus, recipe: PolicyRecipe,
-    trainer: Learner, observer: any RunObserver
+    trainer: Learner, corpusChange: CorpusChangeRule, observer: any RunObserver
   ) throws(RunError) {
     self.resolved = resolved
     self.folder = folder
@@ -52,13 +62,15 @@ struct RunSession<Learner: Trainer> {
     if saved == nil, try folder.removeBeginnings() {
       observer.training(notice: .beginsAgain(folder: folder.path))
     }
+    var options = resolved.configuration.loaderOptions(ledgerPath: folder.ledgerPath)
+    options.corpusChange = corpusChange
     loader = try Self.openLoader(
-      corpus, recipe: recipe, configuration: resolved.configuration,
-      ledgerPath: folder.ledgerPath, checkpoint: saved?.loader, notices: notices,
-      observer: observer)
+      corpus, recipe: recipe, options: options, configuration: resolved.configuration,
+      checkpoint: saved?.loader, notices: notices, observer: observer)
     if let saved {
       try folder.removeCheckpoints(after: saved.state.step)
       state = saved.state
+      state.carryOver(from: saved.loader.identity.domains, to: loader.identity.domains)
       lastCheckpointPath = saved.path
       do { try self.trainer.restore(saved.trainer) } catch {
         throw .fileDamaged(path: saved.path, reason: "\(error)")
@@ -68,6 +80,9 @@ struct RunSession<Learner: Trainer> {
         resuming: folder.metricsPath, byteCount: saved.state.metricsByteCount,
         cutByteCount: &cutByteCount)
       if cutByteCount > 0 { observer.training(notice: .metricsCut(byteCount: cutByteCount)) }
+      if saved.loader.identity.domains.map(\.name) != corpus.domainNames {
+        try metrics.append(domains: corpus.domainNames)
+      }
     } else {
       state = RunState(bestLosses: corpus.domains.map { _ in nil })
       metrics = try MetricsWriter(newAt: folder.metricsPath, domains: corpus.domainNames)
@@ -80,14 +95,15 @@ struct RunSession<Learner: Trainer> {
   }
 
   static func openLoader(
-    _ corpus: Corpus, recipe: PolicyRecipe, configuration: RunConfiguration, ledgerPath: String?,
-    checkpoint: LoaderCheckpoint?, notices: LoaderNotices, observer: any RunObserver
+    _ corpus: Corpus, recipe: PolicyRecipe, options: LoaderOptions,
+    configuration: RunConfiguration, checkpoint: LoaderCheckpoint?, notices: LoaderNotices,
+    observer: any RunObserver
   ) throws(RunError) -> Loader {
     defer { notices.tell(observer) }
     do throws(LoadingError) {
       return try Loader(
         corpus, policy: recipe, batch: configuration.batch, seed: configuration.seed,
-        options: configuration.loaderOptions(ledgerPath: ledgerPath), resumingFrom: checkpoint,
+        options: options, resumingFrom: checkpoint,
         logger: Logger(label: "headrace") { _ in notices.handler })
     } catch {
       throw .loading(error)

@@ -1,6 +1,6 @@
 internal import Corpora
 internal import Kernels
-internal import Loading
+public import Loading
 public import Mixing
 
 /// One run: a corpus streams through a loader into a trainer, and a folder keeps all that came of
@@ -25,6 +25,8 @@ public struct TrainingRun: Sendable {
   public let toolVersion: String
   /// The policies that the configuration may name.
   public let registry: PolicyRegistry
+  /// What happens when the corpus is not the one that the run was begun with.
+  public var corpusChange = CorpusChangeRule.refuse
 
   /// How a call of ``start(resuming:observer:isStopping:)`` ended.
   public enum Outcome: Sendable {
@@ -126,21 +128,23 @@ public struct TrainingRun: Sendable {
       configuration: configuration, corpus: corpus, toolVersion: toolVersion,
       instructionSet: trainer.instructionSetName)
     if isBegun {
-      try resolved.requireSame(asRecordedAt: folder, observer: observer)
+      let hasChanged = try resolved.requireSame(
+        asRecordedAt: folder, rule: corpusChange, observer: observer)
       if folder.hasRecord { return .alreadyFinished(try RunRecord.read(from: folder.recordPath)) }
+      if hasChanged { try resolved.write(to: folder) }
     } else {
       if resuming { observer.training(notice: .nothingToResume(folder: folder.path)) }
       // The loader refuses what it cannot do before the folder is made.
       _ = try RunSession<Learner>.openLoader(
-        corpus, recipe: recipe, configuration: configuration, ledgerPath: nil, checkpoint: nil,
-        notices: LoaderNotices(), observer: observer)
+        corpus, recipe: recipe, options: configuration.loaderOptions(ledgerPath: nil),
+        configuration: configuration, checkpoint: nil, notices: LoaderNotices(), observer: observer)
       try folder.create()
       if lock == nil { lock = try RunLock(folder: folder.path) }
       try resolved.write(to: folder)
     }
     var session = try RunSession(
       resolved: resolved, folder: folder, corpus: corpus, recipe: recipe, trainer: trainer,
-      observer: observer)
+      corpusChange: corpusChange, observer: observer)
     return try session.run(isStopping: isStopping)
   }
 

@@ -5,7 +5,7 @@ import Ablations
 import Testing
 import Training
 
-@Suite(.timeLimit(.minutes(1))) struct RunReportTests {
+@Suite(.timeLimit(.minutes(5))) struct RunReportTests {
   /// Two domains, 40 steps of 100 tokens; losses fall from 5 to the given ones.
   private func report(
     names: [String] = ["code", "a<b>&\"prose\""], losses: [Double?] = [1.2345, 2.5],

@@ -5,7 +5,7 @@ import Foundation
 import HeadraceTesting
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct CorpusTests {
   private static let domains: [SyntheticCorpus.Domain] = [
     .init("code", shards: [3000, 500], heldOut: [700]), .init("prose", shards: [4000]),

@@ -2,7 +2,7 @@ import Corpora
 import Testing
 
 @Suite struct DocumentKeyTests {
-  @Test(.timeLimit(.minutes(1)), arguments: 0..<200 as Range<UInt64>)
+  @Test(.timeLimit(.minutes(5)), arguments: 0..<200 as Range<UInt64>)
   func splitsAnyRangeOfKeysInOrderAndNeverIntoOneBucket(seed: UInt64) {
     var generator = SeededGenerator(seed)
     // Keys that agree in a random number of leading bits.

@@ -3,7 +3,7 @@ import Corpora
 import HeadraceTesting
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct FileReaderTests {
   private let folder: TemporaryFolder
 

@@ -25,7 +25,7 @@ import Testing
   }
 
   @Test(
-    .timeLimit(.minutes(1)),
+    .timeLimit(.minutes(5)),
     arguments: [
       (#"{"text":""}"#, ""),
       (#"{"text":"a"}"#, "a"),
@@ -56,7 +56,7 @@ import Testing
   }
 
   @Test(
-    .timeLimit(.minutes(1)),
+    .timeLimit(.minutes(5)),
     arguments: [
       (#"[]"#, DocumentFault.unexpectedByte(0x5B), 0),
       (#"{"text":"a""#, .unexpectedEnd, 11),
@@ -104,7 +104,7 @@ import Testing
     #expect(throws: DocumentFailure(.invalidUTF8, at: 6)) { try text(line) }
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func everyPrefixOfALineIsAFault() throws {
     let line = #"{"a":[1,{"b":null}],"text":"é\n\ud83d\ude00","c":-1.5e3}"#
     let bytes = Array(line.utf8)
@@ -163,7 +163,7 @@ import Testing
     return Array(("{" + (before + [text] + after).joined(separator: ",") + "}").utf8)
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: 0..<8 as Range<UInt64>)
+  @Test(.timeLimit(.minutes(5)), arguments: 0..<8 as Range<UInt64>)
   func agreesWithFoundation(seed: UInt64) throws {
     var generator = SeededGenerator(seed)
     var scanner = JSONLineScanner(field: "text")
@@ -178,7 +178,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: 0..<8 as Range<UInt64>)
+  @Test(.timeLimit(.minutes(5)), arguments: 0..<8 as Range<UInt64>)
   func acceptsNoBrokenLineThatFoundationRefuses(seed: UInt64) {
     var generator = SeededGenerator(seed)
     var scanner = JSONLineScanner(field: "text")

@@ -3,7 +3,7 @@ import Synchronization
 import Testing
 
 @Suite struct MonitorTests {
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func aThreadWakesWhoWaits() {
     let monitor = Monitor()
     let isDone = Atomic(false)
@@ -19,7 +19,7 @@ import Testing
     monitor.unlock()
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func aWaitIsGivenUpAtItsDeadline() {
     let monitor = Monitor()
     monitor.lock()

@@ -52,7 +52,7 @@ import Testing
   }
 
   @Test(
-    .timeLimit(.minutes(1)),
+    .timeLimit(.minutes(5)),
     arguments: [
       "out.partial/mine/thesis.txt", "out.partial/thesis.txt", "out.partial/.work/thesis.txt",
       "out.partial/d/train-00000.tokens.zst", "out.partial",
@@ -63,7 +63,7 @@ import Testing
     #expect(folder.exists(file) && !folder.exists("out"))
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func keepsOtherFilesInAFolderThatItMade() throws {
     let work = output + ".partial/.work/d"
     _ = try? Packer(plan).pack(to: output) { FileManager.default.fileExists(atPath: work) }
@@ -73,7 +73,7 @@ import Testing
     #expect(folder.exists("out.partial/d/thesis.txt"))
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func replacesACorpusAndNothingElse() throws {
     try pack()
     try folder.write("mine", to: "out.replaced/keep")
@@ -92,7 +92,7 @@ import Testing
     #expect(try contents(of: output) == fresh(plan))
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: ["gone", "short", "manifest"], [true, false])
+  @Test(.timeLimit(.minutes(5)), arguments: ["gone", "short", "manifest"], [true, false])
   func packsADamagedCorpusAgain(damage: String, replacing: Bool) throws {
     try pack()
     let shard = output + "/d/train-00000.tokens.zst"
@@ -108,7 +108,7 @@ import Testing
     #expect(try pack().wasPacked)
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func packsAgainWhatIsWholeWhereItIsToldTo() throws {
     try pack()
     #expect(try pack().wasPacked)
@@ -116,7 +116,7 @@ import Testing
     #expect(try contents(of: output) == fresh(plan))
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: ["out", "out.partial"])
+  @Test(.timeLimit(.minutes(5)), arguments: ["out", "out.partial"])
   func holdsItsLockOverTheRename(place: String) throws {
     try pack()
     if place != "out" { try move("out", to: place) }
@@ -132,21 +132,21 @@ import Testing
   }
 
   /// A packer that is killed while it writes its lock file leaves a part of the text, or nothing.
-  @Test(.timeLimit(.minutes(1)), arguments: ["", "headr", "headrace pack\n"])
+  @Test(.timeLimit(.minutes(5)), arguments: ["", "headr", "headrace pack\n"])
   func removesTheLockFileOfAKilledPacker(text: String) throws {
     try folder.write(text, to: "out.lock")
     try pack()
     #expect(folder.exists("out/corpus.json") && !folder.exists("out.lock"))
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func leavesALockFileOfSomeoneElseAlone() throws {
     try folder.write("mine", to: "out.lock")
     try pack()
     #expect(folder.exists("out.lock"))
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func finishesARunKilledWhileItsWorkFolderWasRemoved() throws {
     try pack()
     try move("out", to: "out.partial")
@@ -158,7 +158,7 @@ import Testing
     #expect(!folder.exists("out.partial"))
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func packsOnWhereAWholeFolderLostAShard() throws {
     try pack()
     try move("out", to: "out.partial")
@@ -167,7 +167,7 @@ import Testing
     #expect(try contents(of: output) == fresh(plan))
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: [true, false])
+  @Test(.timeLimit(.minutes(5)), arguments: [true, false])
   func removesTheOldCorpusOfARunKilledAfterItsExchange(removedSome: Bool) throws {
     _ = try Packer(plan).pack(to: folder.path + "/old")
     try pack(otherPlan)
@@ -181,7 +181,7 @@ import Testing
     #expect(!folder.exists("out.partial") && !folder.exists("out/.work"))
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func givesTheOldCorpusItsNameBackAfterARunKilledBetweenTwoRenames() throws {
     try pack()
     try move("out", to: "out.replaced-3")
@@ -193,7 +193,7 @@ import Testing
     #expect(try contents(of: output) == fresh(otherPlan))
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: [true, false])
+  @Test(.timeLimit(.minutes(5)), arguments: [true, false])
   func replacesInOneStepOrInTwo(exchanging: Bool) throws {
     _ = try Packer(otherPlan).pack(to: folder.path + "/new")
     try pack()
@@ -209,7 +209,7 @@ import Testing
     #expect(replaced == ["out.replaced-0"])
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func leavesTheOutputOutOfItsInput() throws {
     var plan = plan
     plan.domains[0].inputs = [folder.path]

@@ -39,7 +39,7 @@ final class RecordingObserver: PackObserver {
   }
 
   @Test(
-    .timeLimit(.minutes(1)),
+    .timeLimit(.minutes(5)),
     arguments: [
       ("{\"text\":\"a\"}\n\n{\"text\":\"b}\n", 3, 25, DocumentFault.unexpectedEnd),
       ("\u{FEFF}{\"text\":\"a\"}\r\n{\"txt\":\"b\"}", 2, 17, .missingField(name: "text")),
@@ -66,7 +66,7 @@ final class RecordingObserver: PackObserver {
     #expect(!folder.exists("out"))
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: [1, 10, 13, 14, 26, 40, 1000])
+  @Test(.timeLimit(.minutes(5)), arguments: [1, 10, 13, 14, 26, 40, 1000])
   func namesTheLineOfABadOneInAnyRange(rangeByteCount: Int) throws {
     let folder = try ScratchFolder()
     // Every line has 13 bytes; the fifth one is bad at its first.
@@ -91,7 +91,7 @@ final class RecordingObserver: PackObserver {
     #expect(found.1 == TextPlace(path: path, line: nil, byteOffset: 2, frame: nil))
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func skipsCountsAndNamesBadDocuments() throws {
     let folder = try ScratchFolder()
     try folder.write([0xFF], to: "in/a.txt")
@@ -112,7 +112,7 @@ final class RecordingObserver: PackObserver {
     #expect(skipped == [.invalidUTF8, .tooLong(limit: 1000), .unexpectedByte(0x62)])
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func aDamagedCompressedFileIsNeverSkipped() throws {
     let folder = try ScratchFolder()
     let file = zstdFrame(Array("{\"text\":\"a\"}\n{\"text\":\"b\"}\n".utf8))
@@ -123,7 +123,7 @@ final class RecordingObserver: PackObserver {
     #expect(!folder.exists("out"))
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func namesWhatIsMissingOrEmpty() throws {
     let folder = try ScratchFolder()
     #expect(throws: CorpusError.self) {
@@ -145,7 +145,7 @@ final class RecordingObserver: PackObserver {
         == .nothingToTrainOn(domain: "d", documentCount: 1))
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func refusesDomainNamesThatCannotBeFolders() {
     for names in [
       ["a", "A"], [".a"], ["a/b"], [""], ["corpus.json"], ["pack.json"], ["ü"], [".."],
@@ -184,7 +184,7 @@ final class RecordingObserver: PackObserver {
     #expect(fault(257, 256) == nil && fault(1 << 31, 0) == nil && fault(1, 0) == nil)
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func refusesValuesOutsideTheirLimits() {
     let changes: [(inout PackPlan) -> Void] = [
       { $0.level = 0 }, { $0.level = 20 }, { $0.heldOutFraction = 1 },
@@ -199,7 +199,7 @@ final class RecordingObserver: PackObserver {
     }
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func takesFilesByPatternAndFollowsNoLoop() throws {
     let folder = try ScratchFolder()
     for name in ["a.py", "b.txt", "sub/c.py", "sub/deep/d.py", ".hidden/e.py"] {
@@ -229,7 +229,7 @@ final class RecordingObserver: PackObserver {
     return descriptor >= 0 && close(descriptor) == 0
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func namesAFileWhoseNameIsNotUTF8WhereItIsIncluded() throws {
     let folder = try ScratchFolder()
     try folder.write("text", to: "in/a.txt")
@@ -247,7 +247,7 @@ final class RecordingObserver: PackObserver {
         == .foreignFile(path: folder.path + "/out/d/caf\\xe9.tokens.zst"))
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func passesOverALinkThatLeadsToNothing() throws {
     let folder = try ScratchFolder()
     try folder.write("text", to: "in/a.txt")

@@ -41,7 +41,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func goesOnFromEveryPlaceWhereItWasStopped() throws {
     let folder = try ScratchFolder()
     let plan = try makePlan(folder)
@@ -59,7 +59,7 @@ import Testing
     #expect(askLimit > 20)
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func comesToTheEndAlthoughItIsStoppedAgainAndAgain() throws {
     let folder = try ScratchFolder()
     let plan = try makePlan(folder)
@@ -76,7 +76,7 @@ import Testing
     #expect(observer.notices.withLock { $0 }.contains(.resumed(finishedDomains: ["a"])))
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func makesADomainAgainWhoseShardsAreGone() throws {
     let folder = try ScratchFolder()
     let plan = try makePlan(folder)
@@ -90,7 +90,7 @@ import Testing
     #expect(try contents(of: folder.path + "/out") == contents(of: folder.path + "/whole"))
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func anotherPlanOrAnotherInputStartsAnew() throws {
     let folder = try ScratchFolder()
     var plan = try makePlan(folder)
@@ -107,7 +107,7 @@ import Testing
     #expect(try contents(of: folder.path + "/out") == contents(of: folder.path + "/fresh"))
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func finishesARunThatLacksOnlyItsName() throws {
     let folder = try ScratchFolder()
     let plan = try makePlan(folder)
@@ -122,7 +122,7 @@ import Testing
     #expect(!folder.exists("out.partial"))
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func keepsWhatStandsAtTheOutputUnlessToldToReplaceIt() throws {
     let folder = try ScratchFolder()
     var plan = try makePlan(folder)
@@ -144,7 +144,7 @@ import Testing
         == .outputNotCorpus(path: other))
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func twoPackersDoNotShareAFolder() throws {
     let folder = try ScratchFolder()
     let plan = try makePlan(folder)
@@ -172,7 +172,7 @@ import Testing
     return nil
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func aFullDiskIsNamedAndLeavesNoCorpus() throws {
     guard FileManager.default.fileExists(atPath: "/dev/full") else { return }
     let folder = try ScratchFolder()
@@ -199,7 +199,7 @@ import Testing
     #expect(try contents(of: output) == contents(of: folder.path + "/fresh"))
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func aDamagedBucketIsNamed() throws {
     let folder = try ScratchFolder()
     let plan = try makePlan(folder)
@@ -223,7 +223,7 @@ import Testing
     #expect(!folder.exists("out"))
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func aFileSizeLimitIsAnErrorAndTheNextRunGoesOn() throws {
     let tool = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
       .deletingLastPathComponent().appendingPathComponent("headrace").path

@@ -49,7 +49,7 @@ private struct CharacterTokenizer: Tokenizer {
     return plan
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func packsEveryDocumentOnce() throws {
     let folder = try ScratchFolder()
     let input = try makeInput(folder)
@@ -66,7 +66,7 @@ private struct CharacterTokenizer: Tokenizer {
     #expect(train != input.filter(Set(train).contains))
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: [true, false])
+  @Test(.timeLimit(.minutes(5)), arguments: [true, false])
   func isTheSameForEveryThreadCountAndMemoryBound(shuffles: Bool) throws {
     let folder = try ScratchFolder()
     _ = try makeInput(folder)
@@ -87,7 +87,7 @@ private struct CharacterTokenizer: Tokenizer {
     #expect((first ?? [:]).keys.filter { $0.hasPrefix("d/train") }.count > 2)
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func splitsBucketsThatAreLargerThanMemory() throws {
     let folder = try ScratchFolder()
     // 24 MB of tokens, half of them in documents that are all equal, against a bucket limit of 4.5
@@ -105,7 +105,7 @@ private struct CharacterTokenizer: Tokenizer {
       try texts(in: folder.path + "/small", domain: "d").filter { $0 == equal }.count % 1000 == 0)
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func keepsTheInputOrderWhereItIsToldTo() throws {
     let folder = try ScratchFolder()
     for name in ["b.txt", "a.txt", "a/z.txt", "c.txt"] { try folder.write(name, to: "in/" + name) }
@@ -120,7 +120,7 @@ private struct CharacterTokenizer: Tokenizer {
       ])
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: [true, false])
+  @Test(.timeLimit(.minutes(5)), arguments: [true, false])
   func rangesOfAFileGiveEachLineOnce(shuffles: Bool) throws {
     let folder = try ScratchFolder()
     let input = (0..<60).map { "line \($0) " + String(repeating: "x", count: $0 * 7 % 90) }
@@ -142,7 +142,7 @@ private struct CharacterTokenizer: Tokenizer {
     if !shuffles { #expect(orders.first == input) }
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func aCompressedTextFileIsOneDocument() throws {
     let folder = try ScratchFolder()
     try folder.write(zstdFrame(Array("a\nb".utf8)) + zstdFrame([0x63]), to: "in/a.txt.zst")
@@ -152,7 +152,7 @@ private struct CharacterTokenizer: Tokenizer {
     #expect(try texts(in: folder.path + "/out", domain: "d") == ["a\nbc"])
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func anotherSeedOrNameGivesAnotherOrder() throws {
     let folder = try ScratchFolder()
     _ = try makeInput(folder)
@@ -170,7 +170,7 @@ private struct CharacterTokenizer: Tokenizer {
     #expect(orders[0].sorted() == orders[1].sorted())
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func heldOutDocumentsStayHeldOutWhenFilesAreAdded() throws {
     let folder = try ScratchFolder()
     let input = try makeInput(folder)
@@ -185,7 +185,7 @@ private struct CharacterTokenizer: Tokenizer {
     #expect(after.isDisjoint(with: try texts(in: folder.path + "/after", domain: "d")))
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func aWideVocabularyGivesWideTokens() throws {
     let folder = try ScratchFolder()
     let input = try makeInput(folder)
@@ -205,7 +205,7 @@ private struct CharacterTokenizer: Tokenizer {
     #expect(throws: CorpusError.self) { try Packer(plan, tokenizer: CharacterTokenizer()) }
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func refusesTokensThatMayNotStandInADocument() throws {
     let folder = try ScratchFolder()
     try folder.write("abc", to: "in/a.txt")
@@ -223,7 +223,7 @@ private struct CharacterTokenizer: Tokenizer {
     }
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: [(0, 0), (1, 0), (-1, 0), (0, 5)])
+  @Test(.timeLimit(.minutes(5)), arguments: [(0, 0), (1, 0), (-1, 0), (0, 5)])
   func theLastFrameIsShortAndNeverEmpty(excess: Int, tail: Int) throws {
     let folder = try ScratchFolder()
     // One document whose tokens, with the end-of-text, are a frame's, give or take one.
@@ -244,7 +244,7 @@ private struct CharacterTokenizer: Tokenizer {
     #expect(report.domains[0].documentCount == found.count)
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func zstdProgramGivesTheFlatTokens() throws {
     guard
       let zstd = ["/usr/bin/zstd", "/usr/local/bin/zstd", "/opt/homebrew/bin/zstd"]
@@ -273,7 +273,7 @@ private struct CharacterTokenizer: Tokenizer {
     #expect(try Data(contentsOf: URL(fileURLWithPath: folder.path + "/flat")) == expected)
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func reportsProgressUpToTheEnd() throws {
     let folder = try ScratchFolder()
     _ = try makeInput(folder)

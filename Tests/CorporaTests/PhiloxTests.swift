@@ -1,7 +1,7 @@
 import Corpora
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct PhiloxTests {
   @Test func blocksAreThoseOfTheReference() throws {
     let vectors = try CorporaVectors.read()

@@ -2,7 +2,7 @@ import Corpora
 import Testing
 
 @Suite struct PortionTests {
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func everyFileAndByteIsInOnePortion() throws {
     let folder = try ScratchFolder()
     var files: [InputFile] = []

@@ -5,7 +5,7 @@ import Corpora
 import HeadraceTesting
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ShardIndexTests {
   /// Writes a shard of `count` tokens 0, 1, … in which 2 is end-of-text, and returns its path and
   /// description.

@@ -4,7 +4,7 @@ import HeadraceTesting
 import Testing
 
 /// One shard: what is written comes back, and nothing else ever does.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ShardReaderTests {
   private let folder: TemporaryFolder
   private var path: String { folder.path + "/shard" }

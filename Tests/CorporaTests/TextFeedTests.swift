@@ -44,7 +44,7 @@ private func lines(_ feed: any TextFeed, limit: Int = 1 << 20) throws -> [FoundL
 }
 
 @Suite struct LineReaderTests {
-  @Test(.timeLimit(.minutes(1)), arguments: [1, 2, 3, 7, 1000])
+  @Test(.timeLimit(.minutes(5)), arguments: [1, 2, 3, 7, 1000])
   func cutsTextIntoLines(most: Int) throws {
     func found(_ text: String) throws -> [FoundLine] {
       try lines(SlowFeed(Array(text.utf8), most: most))
@@ -64,7 +64,7 @@ private func lines(_ feed: any TextFeed, limit: Int = 1 << 20) throws -> [FoundL
     #expect(try found("a\r\n") == [FoundLine(text: "a\r", offset: 0)])
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: [1, 5, 1 << 20])
+  @Test(.timeLimit(.minutes(5)), arguments: [1, 5, 1 << 20])
   func passesOverLinesThatAreTooLong(most: Int) throws {
     let text = "1234\n12345\n1\n123456789\n12"
     let found = try lines(SlowFeed(Array(text.utf8), most: most), limit: 4)
@@ -76,7 +76,7 @@ private func lines(_ feed: any TextFeed, limit: Int = 1 << 20) throws -> [FoundL
       ])
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func givesBackTheBufferOfALongLine() throws {
     let long = String(repeating: "x", count: 3_000_000)
     let text = "a\n" + long + "\nb\n" + long + "\nc"
@@ -85,7 +85,7 @@ private func lines(_ feed: any TextFeed, limit: Int = 1 << 20) throws -> [FoundL
     #expect(found.map(\.offset) == [0, 2, 3_000_003, 3_000_005, 6_000_006])
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func readsALongLineNoFurtherThanItMust() throws {
     let feed = SlowFeed([UInt8](repeating: 0x78, count: 8 << 20), most: 1 << 20)
     var reader = LineReader(
@@ -103,7 +103,7 @@ private func lines(_ feed: any TextFeed, limit: Int = 1 << 20) throws -> [FoundL
     #expect(feed.fileByteCount <= 2 << 20)
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func hearsAStopInALongLine() throws {
     let feed = SlowFeed([UInt8](repeating: 0, count: 8 << 20), most: 1 << 20)
     var reader = LineReader(
@@ -137,7 +137,7 @@ private func lines(_ feed: any TextFeed, limit: Int = 1 << 20) throws -> [FoundL
     return try CorporaTests.lines(try ZstdFeed(try FileReader(path: path)))
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func goesThroughAllFramesAndPassesOverSkippableOnes() throws {
     let a = Array("first\nsec".utf8)
     let b = Array("ond\n".utf8)
@@ -147,7 +147,7 @@ private func lines(_ feed: any TextFeed, limit: Int = 1 << 20) throws -> [FoundL
     #expect(try lines(ofFile: file).map(\.text) == ["first", "second"])
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func namesTheFrameOfAByte() throws {
     let folder = try ScratchFolder()
     let file = zstdFrame(Array("ab".utf8)) + skippableFrame([1]) + zstdFrame(Array("cd".utf8))
@@ -157,7 +157,7 @@ private func lines(_ feed: any TextFeed, limit: Int = 1 << 20) throws -> [FoundL
     #expect([0, 1, 2, 3].map { feed.frame(at: $0)?.index } == [0, 0, 2, 2])
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func everyTruncationIsAnErrorAndNeverTheEnd() throws {
     let text = (0..<40).map { "line \($0 * $0)\n" }.joined()
     let file = zstdFrame(Array(text.utf8))
@@ -168,7 +168,7 @@ private func lines(_ feed: any TextFeed, limit: Int = 1 << 20) throws -> [FoundL
     }
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func everyFlippedBitIsAnErrorOrChangesNothing() throws {
     let text = (0..<12).map { "line \($0 * $0)\n" }.joined()
     let file = zstdFrame(Array(text.utf8)) + skippableFrame([1, 2]) + zstdFrame(Array("x".utf8))
@@ -186,7 +186,7 @@ private func lines(_ feed: any TextFeed, limit: Int = 1 << 20) throws -> [FoundL
     #expect(errorCount > 4 * file.count)
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func damageWithoutChecksumNeitherCrashesNorHangs() throws {
     let text = (0..<12).map { "line \($0 * $0)\n" }.joined()
     let file = zstdFrame(Array(text.utf8), checksum: false)

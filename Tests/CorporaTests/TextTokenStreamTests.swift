@@ -23,7 +23,7 @@ private struct WordTokenizer: Tokenizer {
   }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct TextTokenStreamTests {
   private static let documents = [
     "one two three", "", "four", "f\u{ef} \"ve\"\nsix", "seven eight",

@@ -40,7 +40,7 @@ import Testing
     try ShardIndex.read(from: FileReader(path: path), domain: "large").index
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: [1, 2, 5])
+  @Test(.timeLimit(.minutes(5)), arguments: [1, 2, 5])
   func aSoundCorpusIsClean(threadCount: Int) throws {
     let folder = try ScratchFolder()
     let corpus = try Corpus(at: pack(in: folder))
@@ -59,7 +59,7 @@ import Testing
     #expect(end.totalByteCount == report.splits.reduce(0) { $0 + $1.byteCount })
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: [1, 4])
+  @Test(.timeLimit(.minutes(5)), arguments: [1, 4])
   func everyFaultIsFoundAndNamed(threadCount: Int) throws {
     let folder = try ScratchFolder()
     let path = try pack(in: folder)

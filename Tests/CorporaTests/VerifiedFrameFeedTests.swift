@@ -22,7 +22,7 @@ private func taken(_ file: [UInt8], pieceByteCount: Int = 5000) throws -> (
   }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct VerifiedFrameFeedTests {
   private static let texts = ["alpha beta\n", "", "gamma\n", "delta epsilon zeta\n"].map {
     Array(String(repeating: $0, count: 40).utf8)

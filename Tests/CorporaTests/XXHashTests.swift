@@ -1,7 +1,7 @@
 import Corpora
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct XXHashTests {
   @Test func hashesAreThoseOfTheReference() throws {
     let bytes = (0..<1000).map { UInt8(truncatingIfNeeded: 131 * $0 + 7) }

@@ -3,7 +3,7 @@
 import Kernels
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct KernelContextAdamWTests {
+@Suite(.timeLimit(.minutes(5))) struct KernelContextAdamWTests {
   @Test(arguments: supportedSets)
   func firstTwoStepsAreThoseWorkedByHand(set: InstructionSet) {
     let context = KernelContext(threadCount: 1, instructionSet: set)

@@ -9,7 +9,7 @@ private func geluInDouble(_ x: Double) -> Double {
   return x / (1 + exp(-2 * u))
 }
 
-@Suite(.timeLimit(.minutes(1))) struct KernelContextElementwiseTests {
+@Suite(.timeLimit(.minutes(5))) struct KernelContextElementwiseTests {
   @Test(arguments: supportedSets)
   func expIsWithinThreePartsInTenMillion(set: InstructionSet) {
     let context = KernelContext(threadCount: 2, instructionSet: set)

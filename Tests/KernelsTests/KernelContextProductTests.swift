@@ -55,7 +55,7 @@ private func makeOperands(_ form: ProductForm, _ shape: Shape) -> Operands {
   return Operands(a: a, b: b, expected: expected, magnitudes: magnitudes)
 }
 
-@Suite(.timeLimit(.minutes(1))) struct KernelContextProductTests {
+@Suite(.timeLimit(.minutes(5))) struct KernelContextProductTests {
   @Test(arguments: ProductForm.allCases, shapes)
   func agreesWithTheProductInDouble(form: ProductForm, shape: Shape) {
     let operands = makeOperands(form, shape)

@@ -29,7 +29,7 @@ private func dot(_ a: [Double], _ b: [Double]) -> Double {
   zip(a, b).reduce(0) { $0 + $1.0 * $1.1 }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct KernelContextRowwiseTests {
+@Suite(.timeLimit(.minutes(5))) struct KernelContextRowwiseTests {
   @Test(arguments: supportedSets, [1, 7, 16, 61, 257])
   func softmaxAgreesWithDouble(set: InstructionSet, width: Int) {
     let context = KernelContext(threadCount: 2, instructionSet: set)

@@ -1,7 +1,7 @@
 import Kernels
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct MatrixTests {
+@Suite(.timeLimit(.minutes(5))) struct MatrixTests {
   @Test func viewsShareTheirArray() {
     let matrix = Matrix(rowCount: 4, columnCount: 5)
     matrix.block(rows: 1..<3, columns: 2..<4)[1, 0] = 7

@@ -2,7 +2,7 @@ import Foundation
 import Kernels
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct SeededGeneratorTests {
+@Suite(.timeLimit(.minutes(5))) struct SeededGeneratorTests {
   @Test func resumesFromItsCodedForm() throws {
     var generator = SeededGenerator(seed: 3, stream: "init.head")
     for _ in 0..<5 { _ = generator.nextNormal() }

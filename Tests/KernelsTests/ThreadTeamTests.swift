@@ -1,7 +1,7 @@
 import Kernels
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct ThreadTeamTests {
+@Suite(.timeLimit(.minutes(5))) struct ThreadTeamTests {
   @Test(arguments: [1, 2, 3, 8], [0, 1, 2, 7, 1000])
   func everyTurnRunsExactlyOnce(threadCount: Int, count: Int) {
     let team = ThreadTeam(threadCount: threadCount)

@@ -5,7 +5,7 @@ import Mixing
 import Testing
 
 /// Which domain each row comes from, in whole runs of a loader.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct BatchDrawTests {
   private static let sequenceLength = 16
 

@@ -5,7 +5,7 @@ import Mixing
 import Testing
 
 /// What a batch says of itself, and what may be observed of it.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct BatchTests {
   private func loader(
     _ rule: InvalidFeedbackRule = .stop, resumingFrom checkpoint: LoaderCheckpoint? = nil

@@ -3,7 +3,7 @@ import HeadraceTesting
 import Loading
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct CheckpointFileTests {
   private let folder: TemporaryFolder
   private var path: String { folder.path + "/checkpoint" }

@@ -6,7 +6,7 @@ import Mixing
 import Testing
 
 /// Damage of every kind at every place: an error that names the place, or exactly the same tokens.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct DamageTests {
   /// One epoch of a small corpus as one batch, and what it must hold.
   ///

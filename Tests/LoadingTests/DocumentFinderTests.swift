@@ -6,7 +6,7 @@ import Mixing
 import Testing
 
 /// Where rows come from: shard, offset and document, against the tokens as they were made up.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct DocumentFinderTests {
   /// What a row touches, found by looking at every token of its shard before it.
   private static func documents(in shard: [UInt32], at offset: Int, length: Int) -> (

@@ -5,7 +5,7 @@ import Mixing
 import Testing
 
 /// Where documents end in rows: by hand, and against a plain reference over made-up rows.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct DocumentMarksTests {
   /// Everything that the marks of some rows say.
   private struct Marks: Equatable {

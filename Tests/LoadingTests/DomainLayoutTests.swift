@@ -1,7 +1,7 @@
 import Loading
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct DomainLayoutTests {
   // Frames of 16 tokens, T = 4, so S = 4. Shard 0 has 2 full frames and 6 tokens: 2 units, and
   // (6 − 1) div 4 = 1 tail sequence. Shard 1 has 15 tokens: 14 div 4 = 3. Shard 2 has 1 full frame

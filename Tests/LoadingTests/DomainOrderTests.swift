@@ -2,7 +2,7 @@ import Corpora
 import Loading
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct DomainOrderTests {
   @Test func ordersAreThoseOfTheReference() throws {
     let fixture = try OrderFixture.read()

@@ -6,7 +6,7 @@ import Mixing
 import Testing
 
 /// One epoch of a domain is the naive slicing of its flat tokens, in a keyed order.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct EpochTests {
   /// Slices the tokens of every shard: T + 1 tokens from every multiple of T, where they all are.
   private func naiveSlices(_ shards: [[UInt32]], sequenceLength: Int) -> [[UInt32]] {

@@ -3,7 +3,7 @@ import HeadraceTesting
 import Loading
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct EvaluationReaderTests {
   /// Two shards of one full frame and a short one, and one short shard.
   private static let shards = [262_144 + 5000, 262_144 + 130, 900]

@@ -68,7 +68,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: DrawRule.allCases, [false, true])
+  @Test(.timeLimit(.minutes(5)), arguments: DrawRule.allCases, [false, true])
   func rowsAreThoseOfTheRun(draw: DrawRule, isGrouped: Bool) throws {
     let tiny = try TinyCorpus([("a", 30_000, 500), ("b", 9_000, 500), ("c", 70_000, 500)])
     var batch = batch
@@ -87,7 +87,7 @@ import Testing
       explanation, corpus: tiny.corpus, policy: policy, batch: batch, options: options)
   }
 
-  @Test(.timeLimit(.minutes(1)))
+  @Test(.timeLimit(.minutes(5)))
   func theEndOfTheDataIsForeseen() throws {
     let tiny = try TinyCorpus([("a", 30_000, 500), ("b", 9_000, 500)])
     var options = LoaderOptions()

@@ -68,7 +68,7 @@ private struct FormatOrder {
 
 /// What every format must do: the same tokens in, the same stream out, whatever the settings and
 /// wherever the run is cut.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct FormatTests {
   private static func folder(_ format: FormatFolder.Format) throws -> FormatFolder {
     try FormatFolder(
@@ -168,7 +168,7 @@ struct FormatTests {
 }
 
 /// What text cannot do is refused by name, with the remedy.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct TextDomainTests {
   private static func folder() throws -> FormatFolder {
     try FormatFolder(

@@ -2,7 +2,7 @@ import Corpora
 import Loading
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct KeyedPermutationTests {
   @Test func permutationsAreThoseOfTheReference() throws {
     for vector in try OrderFixture.read().permutations {
@@ -22,6 +22,7 @@ struct KeyedPermutationTests {
       let permutation = KeyedPermutation(key: key, epoch: count, block: 1, count: count)
       let values = (0..<count).map { permutation[$0] }
       #expect(values.sorted() == Array(0..<count), "\(count) values")
+      #expect(values.map { permutation.position(of: $0) } == Array(0..<count), "\(count) values")
     }
   }
 

@@ -5,7 +5,7 @@ import Mixing
 import Testing
 
 /// Ledgers: equal over threads, cut on resume, and enough to make every batch again.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct LedgerTests {
   private static let sequenceLength = 512
 

@@ -6,7 +6,7 @@ import Mixing
 import Testing
 
 /// What a loader refuses when it is made, and in which words.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct LoaderPlanTests {
   private let corpus: SyntheticCorpus
 

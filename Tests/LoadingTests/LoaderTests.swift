@@ -8,7 +8,7 @@ import Testing
 
 /// A stream of batches is a function of corpus, configuration, seed and mixtures, and of nothing
 /// else.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct LoaderTests {
   private static let sequenceLength = 4096
   private static let batchCount = 40

@@ -1,7 +1,7 @@
 import Loading
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct RowSliceTests {
   private func shape(_ rows: Int, _ microBatchRows: Int) -> BatchConfiguration {
     BatchConfiguration(

@@ -6,7 +6,7 @@ import Mixing
 import Testing
 
 /// Every line of a ledger alone makes exactly the batch that the run was given.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct StepReplayTests {
   private static let sequenceLength = 512
 

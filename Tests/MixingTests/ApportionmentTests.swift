@@ -7,7 +7,7 @@ import Testing
   import Foundation
 #endif
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ApportionmentTests {
   @Test func drawsAreThoseOfTheReference() throws {
     let vectors = try OrderVectors.read().credit_draws

@@ -2,7 +2,7 @@ import Mixing
 import Testing
 
 /// Whole runs with caps and groups, put together from the parts as a loader does it.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct DrawVectorsTests {
   @Test func batchesAreThoseOfTheReference() throws {
     for run in try OrderVectors.read().draws where run.multinomial_seed == nil {

@@ -1,7 +1,7 @@
 import Mixing
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct EffectiveSharesTests {
   @Test func sharesAreThoseOfTheReference() throws {
     for (place, vector) in try OrderVectors.read().effective.enumerated() {

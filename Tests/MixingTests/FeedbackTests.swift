@@ -7,7 +7,7 @@ import Testing
   import Foundation
 #endif
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct FeedbackTests {
   private let good = Feedback(
     step: 3, losses: [2.5, nil], tokenCounts: [512, 0], alignments: [0.1, -0.2],

@@ -1,7 +1,7 @@
 import Mixing
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct IntegerSharesTests {
   @Test func sharesAreThoseOfTheReference() throws {
     for vector in try OrderVectors.read().mixtures {

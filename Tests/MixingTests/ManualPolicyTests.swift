@@ -2,7 +2,7 @@ import HeadraceTesting
 import Mixing
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ManualPolicyTests {
   private let context = PolicyContext(domainNames: ["code", "prose"], sequenceCounts: [10, 30])
 

@@ -7,7 +7,7 @@ import Testing
   import Foundation
 #endif
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct MixtureTests {
   @Test(arguments: [1, 2, 3, 7, 22, 100, 1000])
   func everyMixtureSumsToOneAndIsItsOwnRounding(domainCount: Int) throws {

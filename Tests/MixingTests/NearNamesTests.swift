@@ -1,7 +1,7 @@
 import Mixing
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct NearNamesTests {
   private let known = ["ac-odm", "alignment", "manual", "odm", "replay", "schedule", "static"]
 

@@ -38,7 +38,7 @@ struct GreedyPolicy: MixturePolicy {
   }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct PolicyCheckpointTests {
   private let context = PolicyContext(domainNames: ["a", "b"], sequenceCounts: [1, 1])
 

@@ -1,7 +1,7 @@
 import Mixing
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct PolicyRecipeTests {
   private let context = PolicyContext(domainNames: ["code", "prose"], sequenceCounts: [100, 300])
 

@@ -1,7 +1,7 @@
 import Mixing
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct PolicyRegistryTests {
   private let registry = PolicyRegistry.builtIn
   private let context = PolicyContext(domainNames: ["code", "a=b"], sequenceCounts: [100, 300])

@@ -1,7 +1,7 @@
 import Mixing
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct StaticMixtureTests {
   private let context = PolicyContext(
     domainNames: ["code", "prose", "data"], sequenceCounts: [600, 300, 100])

@@ -45,7 +45,7 @@ private func slope(
   return (4 * (try difference(0x1p-6)) - (try difference(0x1p-5))) / 3
 }
 
-@Suite(.timeLimit(.minutes(1))) struct LanguageModelTests {
+@Suite(.timeLimit(.minutes(5))) struct LanguageModelTests {
   /// Along random directions per slice: one sign, transposition or missing term shows here.
   @Test(arguments: sliceNames, InstructionSet.allCases.filter(\.isSupported))
   func gradientsOfEverySliceAgreeWithCentralDifferences(name: String, set: InstructionSet) throws {

@@ -13,7 +13,7 @@ private func makeTrainer(
     schedule: schedule, optimizer: optimizer)
 }
 
-@Suite(.timeLimit(.minutes(1))) struct LanguageModelTrainerTests {
+@Suite(.timeLimit(.minutes(5))) struct LanguageModelTrainerTests {
   @Test func aSequenceIsLearntByHeart() throws {
     let trainer = try makeTrainer(
       tinyConfiguration, optimizer: AdamWConfiguration(weightDecay: 0))

@@ -1,7 +1,7 @@
 import Testing
 import Training
 
-@Suite(.timeLimit(.minutes(1))) struct LearningRateScheduleTests {
+@Suite(.timeLimit(.minutes(5))) struct LearningRateScheduleTests {
   @Test func valuesAreThoseWorkedByHand() {
     let schedule = LearningRateSchedule(
       learningRateMaximum: 1, learningRateMinimum: 0.2, warmUpStepCount: 4, stepCount: 10)

@@ -2,7 +2,7 @@ import Kernels
 import Testing
 import Training
 
-@Suite(.timeLimit(.minutes(1))) struct ParameterLayoutTests {
+@Suite(.timeLimit(.minutes(5))) struct ParameterLayoutTests {
   @Test func slicesFollowEachOtherAtCacheLinesWithUniqueNames() {
     let layout = ParameterLayout(tinyConfiguration)
     #expect(layout.slices.first?.offset == 0)

@@ -1,7 +1,7 @@
 import Testing
 import Training
 
-@Suite(.timeLimit(.minutes(1))) struct RunConfigurationTests {
+@Suite(.timeLimit(.minutes(5))) struct RunConfigurationTests {
   private let model = LanguageModelConfiguration(
     vocabularySize: 257, sequenceLength: 16, layerCount: 1, width: 8, headCount: 2)
 

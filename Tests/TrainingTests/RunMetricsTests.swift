@@ -4,7 +4,7 @@ import Foundation
 import Testing
 import Training
 
-@Suite(.timeLimit(.minutes(1))) struct RunMetricsTests {
+@Suite(.timeLimit(.minutes(5))) struct RunMetricsTests {
   @Test func meansAreOverDomainsAndOverHeldOutTokens() {
     let metrics = EvaluationMetrics(
       step: 4, tokenTotal: 100, losses: [1, nil, 4], heldOutTokenCounts: [300, 1000, 100],

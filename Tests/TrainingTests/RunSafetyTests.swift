@@ -5,7 +5,7 @@ import Testing
 import Training
 
 /// What must not cost a run: another process, damage, a lost file.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct RunSafetyTests {
   @Test func aFolderIsOneProcessesOnly() throws {
     let scratch = try RunScratch()

@@ -6,7 +6,7 @@ import Mixing
 import Testing
 import Training
 
-@Suite(.timeLimit(.minutes(1))) struct TrainingRunTests {
+@Suite(.timeLimit(.minutes(5))) struct TrainingRunTests {
   @Test func aRunLeavesACompleteFolder() throws {
     let scratch = try RunScratch()
     let run = scratch.run("run", scratch.configuration())
