@@ -40,12 +40,15 @@ extension CorpusError: CustomStringConvertible {
       "\(path): zstd frame \(frame) is damaged near byte \(byteOffset) of the file: \(fault). "
         + "Copy or make the file again."
     case .packing(let fault): fault.description
+    case .export(let fault): fault.description
     case .unsupportedFormat, .manifestValue, .manifestName, .unsafePath,
       .fingerprintDiffers, .unknownDomain:
       manifestText
     case .shardDiffers, .shardChecksum, .frameUnreadable, .indexDamaged,
       .frameDamaged:
       shardText
+    case .mdsIndex, .mdsColumn, .mdsDamaged, .foreignToken, .hashDiffers, .megatronDamaged:
+      foreignText
     }
   }
 

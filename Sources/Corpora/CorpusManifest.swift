@@ -242,10 +242,7 @@ extension CorpusManifest {
   }
 
   private func check(_ shard: ShardDescription, path: String) throws(CorpusError) {
-    let parts = shard.path.split(separator: "/", omittingEmptySubsequences: false)
-    guard !shard.path.isEmpty, !shard.path.utf8.contains(0),
-      parts.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." })
-    else { throw .unsafePath(path: path, entry: shard.path) }
+    guard Self.isSafePath(shard.path) else { throw .unsafePath(path: path, entry: shard.path) }
     try expect(path, "token_count of \(shard.path)", shard.tokenCount, in: 1...Self.tokenLimit)
     guard shard.tokenCount % tokensPerFrame != 0 else {
       throw .manifestValue(
@@ -264,6 +261,15 @@ extension CorpusManifest {
     guard allowed.contains(value) else {
       throw .manifestValue(path: path, field: field, value: value, allowed: allowed)
     }
+  }
+
+  /// Whether `path` is relative and stays below the folder that it is relative to.
+  package static func isSafePath(_ path: String) -> Bool {
+    let parts = path.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+    return !path.utf8.contains(0)
+      && parts.allSatisfy {
+        !$0.isEmpty && !$0.elementsEqual(".".utf8) && !$0.elementsEqual("..".utf8)
+      }
   }
 
   /// Whether `name` can be a domain's name and so a folder's.
