@@ -80,7 +80,7 @@ LINE_BUDGETS = {
     "CZstd": 50,
     "CKernels": 2500,
     "CHeadrace": 1000,
-    "Corpora": 9000,
+    "Corpora": 11000,
     "Kernels": 3000,
     "Mixing": 7000,
     "Loading": 7000,

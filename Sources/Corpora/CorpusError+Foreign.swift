@@ -13,8 +13,8 @@ extension CorpusError {
     case .foreignToken(let place, let sample, let byteOffset, let token, let vocabularySize):
       "\(place): " + (sample.map { "sample \($0)" } ?? "it")
         + " has the token \(token) at byte \(byteOffset) of the content, "
-        + "which a vocabulary of \(vocabularySize) does not have. Name the tokenizer that made the tokens, "
-        + "and the integers as which they are stored."
+        + "which a vocabulary of \(vocabularySize) does not have. Name the tokenizer that made "
+        + "the tokens, and the integers as which they are stored."
     case .hashDiffers(let place, let algorithm, let recorded, let found):
       "\(place): its \(algorithm.rawValue) is \(found), not \(recorded) as its index records. It was "
         + "damaged or replaced; copy or write the shard again."

@@ -28,8 +28,8 @@ package enum MDSFolder {
   /// of their paths.
   ///
   /// - Throws: ``CorpusError`` if there is no index, or one is damaged, of another version,
-  ///   hostile, or of shards that are not read: those of another format than MDS and of another compression
-  ///   than zstd.
+  ///   hostile, or of shards that are not read: those of another format than MDS and of another
+  ///   compression than zstd.
   package static func read(folder: String) throws(CorpusError) -> [MDSShardEntry] {
     var search = Search(root: folder)
     try search.add(below: "", depth: 0)
