@@ -72,24 +72,29 @@ static inline uint64_t xxh64_merge(uint64_t hash, uint64_t accumulator) {
   return (hash ^ xxh64_round(0, accumulator)) * PRIME_1 + PRIME_4;
 }
 
-uint64_t headrace_xxh64(const void *bytes, size_t byte_count, uint64_t seed) {
-  const uint8_t *cursor = bytes;
-  size_t left = byte_count;
-  uint64_t hash;
-  if (left >= 32) {
-    uint64_t a = seed + PRIME_1 + PRIME_2, b = seed + PRIME_2, c = seed, d = seed - PRIME_1;
-    for (; left >= 32; left -= 32, cursor += 32) {
-      a = xxh64_round(a, read_64(cursor));
-      b = xxh64_round(b, read_64(cursor + 8));
-      c = xxh64_round(c, read_64(cursor + 16));
-      d = xxh64_round(d, read_64(cursor + 24));
-    }
-    hash = rotate_left(a, 1) + rotate_left(b, 7) + rotate_left(c, 12) + rotate_left(d, 18);
-    hash = xxh64_merge(xxh64_merge(xxh64_merge(xxh64_merge(hash, a), b), c), d);
-  } else {
-    hash = seed + PRIME_5;
+/* Takes whole stripes of 32 bytes into the four lanes, and returns where they end. */
+static inline const uint8_t *xxh64_stripes(uint64_t lanes[4], const uint8_t *cursor, size_t byte_count) {
+  uint64_t a = lanes[0], b = lanes[1], c = lanes[2], d = lanes[3];
+  for (; byte_count >= 32; byte_count -= 32, cursor += 32) {
+    a = xxh64_round(a, read_64(cursor));
+    b = xxh64_round(b, read_64(cursor + 8));
+    c = xxh64_round(c, read_64(cursor + 16));
+    d = xxh64_round(d, read_64(cursor + 24));
   }
-  hash += (uint64_t)byte_count;
+  lanes[0] = a, lanes[1] = b, lanes[2] = c, lanes[3] = d;
+  return cursor;
+}
+
+/* The hash of `byte_count` bytes, of which all but the last `byte_count % 32`, at `cursor`, are in the lanes. */
+static inline uint64_t xxh64_finish(
+    const uint64_t lanes[4], const uint8_t *cursor, uint64_t byte_count, uint64_t seed) {
+  size_t left = (size_t)(byte_count % 32);
+  uint64_t hash = seed + PRIME_5;
+  if (byte_count >= 32) {
+    hash = rotate_left(lanes[0], 1) + rotate_left(lanes[1], 7) + rotate_left(lanes[2], 12) + rotate_left(lanes[3], 18);
+    for (int lane = 0; lane < 4; lane++) hash = xxh64_merge(hash, lanes[lane]);
+  }
+  hash += byte_count;
   for (; left >= 8; left -= 8, cursor += 8)
     hash = rotate_left(hash ^ xxh64_round(0, read_64(cursor)), 27) * PRIME_1 + PRIME_4;
   for (; left >= 4; left -= 4, cursor += 4)
@@ -98,4 +103,39 @@ uint64_t headrace_xxh64(const void *bytes, size_t byte_count, uint64_t seed) {
   hash = (hash ^ (hash >> 33)) * PRIME_2;
   hash = (hash ^ (hash >> 29)) * PRIME_3;
   return hash ^ (hash >> 32);
+}
+
+uint64_t headrace_xxh64(const void *bytes, size_t byte_count, uint64_t seed) {
+  headrace_xxh64_state state;
+  headrace_xxh64_begin(&state, seed);
+  return xxh64_finish(state.lanes, xxh64_stripes(state.lanes, bytes, byte_count), byte_count, seed);
+}
+
+void headrace_xxh64_begin(headrace_xxh64_state *state, uint64_t seed) {
+  state->lanes[0] = seed + PRIME_1 + PRIME_2;
+  state->lanes[1] = seed + PRIME_2;
+  state->lanes[2] = seed;
+  state->lanes[3] = seed - PRIME_1;
+  state->seed = seed;
+  state->byte_count = 0;
+}
+
+void headrace_xxh64_add(headrace_xxh64_state *state, const void *bytes, size_t byte_count) {
+  const uint8_t *cursor = bytes;
+  size_t kept = (size_t)(state->byte_count % 32);
+  state->byte_count += byte_count;
+  if (kept > 0) {
+    size_t taken = byte_count < 32 - kept ? byte_count : 32 - kept;
+    if (taken > 0) memcpy(state->rest + kept, cursor, taken);
+    cursor += taken;
+    byte_count -= taken;
+    if (kept + taken < 32) return;
+    xxh64_stripes(state->lanes, state->rest, 32);
+  }
+  cursor = xxh64_stripes(state->lanes, cursor, byte_count);
+  if (byte_count % 32 > 0) memcpy(state->rest, cursor, byte_count % 32);
+}
+
+uint64_t headrace_xxh64_end(const headrace_xxh64_state *state) {
+  return xxh64_finish(state->lanes, state->rest, state->byte_count, state->seed);
 }

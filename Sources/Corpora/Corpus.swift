@@ -14,16 +14,20 @@ public struct Domain: Sendable, Equatable {
   public let shards: [Split: [ShardDescription]]
   /// What else is known of the shards, `[split][shard]`; empty where the description says all.
   package let sources: [Split: [ShardSource]]
+  /// The tokens of every sample, where each is a sequence; nil where samples are joined.
+  package let sampleTokenCount: Int?
 
   package init(
     name: String, fingerprint: String, format: DomainFormat = .native,
-    shards: [Split: [ShardDescription]], sources: [Split: [ShardSource]] = [:]
+    shards: [Split: [ShardDescription]], sources: [Split: [ShardSource]] = [:],
+    sampleTokenCount: Int? = nil
   ) {
     self.name = name
     self.fingerprint = fingerprint
     self.format = format
     self.shards = shards
     self.sources = sources
+    self.sampleTokenCount = sampleTokenCount
   }
 
   /// The number of tokens in a split, end-of-text included.
@@ -80,6 +84,8 @@ public struct Corpus: Sendable {
   public let domains: [Domain]
   /// What tokenizes the domains that are text.
   package let textTokenizer: (any Tokenizer)?
+  /// What threads work with that read raw MDS shards.
+  private let workspaces = MDSWorkspaces()
 
   /// Opens the corpus in a folder, or the one whose manifest or spec is the file at that path.
   ///
@@ -146,9 +152,13 @@ public struct Corpus: Sendable {
 }
 
 /// What a format knows of one shard beside its description.
-package enum ShardSource: Sendable {
+package enum ShardSource: Sendable, Equatable {
   /// A native shard, whose description says all.
   case native
+  /// An MDS shard, in the folder that was read.
+  case mds(MDSShardEntry, folder: String)
+  /// A `.bin` file beside its `.idx`.
+  case megatron(MegatronIndex, prefix: String)
   /// A file of JSON lines.
   case text
 }
@@ -158,7 +168,10 @@ extension Domain {
   package var isStreamed: Bool {
     switch format {
     case .native, .megatron: false
-    case .mds: false
+    case .mds:
+      sources.values.joined().contains {
+        if case .mds(let entry, _) = $0 { entry.compression != nil } else { false }
+      }
     case .jsonLines: true
     }
   }
@@ -190,14 +203,32 @@ extension Corpus {
   package func openTokenShard(_ shardIndex: Int, of split: Split, domainIndex: Int)
     throws(CorpusError) -> any TokenShard
   {
-    preconditionFailure("domain \(domains[domainIndex].name) has no shards that are read by ranges")
+    let domain = domains[domainIndex]
+    switch (domain.sources[split, default: []][shardIndex], domain.format) {
+    case (.mds(let entry, let folder), .mds(let column)):
+      return try MDSShard(
+        entry, column: column, tokenizer: tokenizer, folder: folder, domain: domain.name,
+        workspaces: workspaces)
+    case (.megatron(let index, let prefix), _):
+      return try MegatronShard(
+        prefix: prefix, index: index, tokenizer: tokenizer, domain: domain.name)
+    default:
+      preconditionFailure("domain \(domain.name) has no shards that are read by ranges")
+    }
   }
 
   /// Opens a shard that is read from its beginning on.
   package func openTokenStream(_ shardIndex: Int, of split: Split, domainIndex: Int)
     throws(CorpusError) -> any TokenStream
   {
-    try openText(shardIndex, of: split, domainIndex: domainIndex, from: TextCursor())
+    let domain = domains[domainIndex]
+    if case .mds(let entry, let folder) = domain.sources[split, default: []][shardIndex],
+      case .mds(let column) = domain.format
+    {
+      return try MDSStream(
+        entry, column: column, tokenizer: tokenizer, folder: folder, domain: domain.name)
+    }
+    return try openText(shardIndex, of: split, domainIndex: domainIndex, from: TextCursor())
   }
 
   /// Opens a file of text at a cursor.

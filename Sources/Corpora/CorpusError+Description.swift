@@ -43,12 +43,15 @@ extension CorpusError: CustomStringConvertible {
     case .tooLittleText(let domain, let sequenceLength):
       "no file of domain \(domain) has \(sequenceLength + 1) tokens, which one sequence takes. Take a "
         + "shorter sequence length, or pack the domain, which joins small files."
+    case .export(let fault): fault.description
     case .unsupportedFormat, .manifestValue, .manifestName, .unsafePath,
       .fingerprintDiffers, .unknownDomain, .spec:
       manifestText
     case .shardDiffers, .shardChecksum, .frameUnreadable, .indexDamaged,
       .frameDamaged:
       shardText
+    case .mdsIndex, .mdsColumn, .mdsDamaged, .foreignToken, .hashDiffers, .megatronDamaged:
+      foreignText
     }
   }
 

@@ -49,6 +49,22 @@ public enum CorpusError: Error {
   case textFrame(TextFrameFault, path: String, frame: Int, byteOffset: Int)
   /// Packing was asked for what cannot be done, or met what it must not pass over.
   case packing(PackingFault)
+  /// A corpus was not written in another format.
+  case export(ExportFault)
+  /// An `index.json` of MDS does not say what it must; `shard` counts its shards from 0.
+  case mdsIndex(path: String, shard: Int?, MDSIndexFault)
+  /// A column of MDS shards does not give tokens.
+  case mdsColumn(path: String, column: String, MDSColumnFault)
+  /// An MDS shard is damaged; `byteOffset` counts the bytes of its content, uncompressed.
+  case mdsDamaged(ShardPlace, sample: Int?, byteOffset: Int, MDSFault)
+  /// A token of another program's shard is not in the vocabulary; `byteOffset` counts the bytes of
+  /// the shard's content, uncompressed, and `sample` its samples from 0 where it has any.
+  case foreignToken(
+    ShardPlace, sample: Int?, byteOffset: Int, token: Int, vocabularySize: Int)
+  /// A file's hash is not the one that its index records.
+  case hashDiffers(ShardPlace, HashAlgorithm, recorded: String, found: String)
+  /// A Megatron `.idx` file is damaged, or does not fit its `.bin`.
+  case megatronDamaged(ShardPlace, byteOffset: Int, MegatronFault)
 }
 
 /// Which shard an error speaks of.

@@ -227,10 +227,7 @@ extension CorpusManifest {
   }
 
   private func check(_ shard: ShardDescription, path: String) throws(CorpusError) {
-    let parts = shard.path.split(separator: "/", omittingEmptySubsequences: false)
-    guard !shard.path.isEmpty, !shard.path.utf8.contains(0),
-      parts.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." })
-    else { throw .unsafePath(path: path, entry: shard.path) }
+    guard Self.isSafePath(shard.path) else { throw .unsafePath(path: path, entry: shard.path) }
     try ManifestLimits.check(shard, path: path)
     try ManifestLimits.expect(
       path, "token_count of \(shard.path)", shard.tokenCount, in: 1...ManifestLimits.tokenLimit)
@@ -240,6 +237,15 @@ extension CorpusManifest {
         allowed: 1...(tokensPerFrame - 1)
       )
     }
+  }
+
+  /// Whether `path` is relative and stays below the folder that it is relative to.
+  package static func isSafePath(_ path: String) -> Bool {
+    let parts = path.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+    return !path.utf8.contains(0)
+      && parts.allSatisfy {
+        !$0.isEmpty && !$0.elementsEqual(".".utf8) && !$0.elementsEqual("..".utf8)
+      }
   }
 
   /// Whether `name` can be a domain's name and so a folder's.

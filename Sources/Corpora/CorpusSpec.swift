@@ -128,6 +128,8 @@ public enum SpecFault: Sendable, Equatable {
   case matchedTwice(path: String)
   /// The shards hold tokens of another width than the vocabulary has.
   case tokenWidth(path: String, found: Int, expected: Int)
+  /// Samples that are sequences have another length than those of other shards.
+  case sampleLength(path: String, found: Int, expected: Int)
   /// No tokenizer of that name was given, and text has to be tokenized.
   case tokenizer(name: String, known: [String])
   /// The tokenizer that was given is not the one that the spec describes.
@@ -148,6 +150,10 @@ extension SpecFault: CustomStringConvertible {
     case .tokenWidth(let path, let found, let expected):
       "\(path) holds tokens of \(found) bytes, but the vocabulary of the spec's tokenizer needs "
         + "\(expected): it was packed with another tokenizer"
+    case .sampleLength(let path, let found, let expected):
+      "\(path) has samples of \(found) tokens, other shards of \(expected); where samples are "
+        + "sequences all have one length. Name the shards of other lengths as another domain, or "
+        + "join the samples"
     case .tokenizer(let name, let known):
       "text is to be tokenized by \"\(name)\", which this program does not have (it has "
         + "\(known.joined(separator: ", "))); pack the domain with the tokenizer's own program, "

@@ -50,11 +50,13 @@ struct SpecResolver {
     for (domain, format) in zip(spec.domains, formats) {
       var shards: [Split: [ShardDescription]] = [:]
       var sources: [Split: [ShardSource]] = [:]
+      var sampleTokenCount: Int?
       for (split, patterns) in [(Split.train, domain.train), (.heldOut, domain.heldOut ?? [])] {
         let found = try self.shards(of: domain, format: format, patterns: patterns)
         shards[split] = found.map(\.description)
         sources[split] = found.map(\.source)
         for shard in found {
+          try expectSameLength(shard, as: &sampleTokenCount, domain: domain.name)
           try ManifestLimits.check(shard.description, path: path)
           total += max(shard.description.tokenCount, shard.description.byteCount)
           try ManifestLimits.checkSum(total, path: path)
@@ -64,12 +66,32 @@ struct SpecResolver {
         Domain(
           name: domain.name,
           fingerprint: DomainManifest.fingerprint(name: domain.name, splits: shards),
-          format: format, shards: shards, sources: sources))
+          format: format, shards: shards, sources: sources,
+          sampleTokenCount: sampleTokenCount))
     }
     return domains
   }
 
-  private typealias Found = (description: ShardDescription, source: ShardSource)
+  /// A shard that was found.
+  private struct Found {
+    var description: ShardDescription
+    var source: ShardSource
+    /// The tokens of every sample, where each is a sequence and there is one.
+    var sampleTokenCount: Int?
+  }
+
+  /// Refuses samples of another length than those of the shards before.
+  private func expectSameLength(_ shard: Found, as known: inout Int?, domain: String)
+    throws(CorpusError)
+  {
+    guard let count = shard.sampleTokenCount else { return }
+    if let known, known != count {
+      throw .spec(
+        path: path, domain: domain,
+        .sampleLength(path: shard.description.path, found: count, expected: known))
+    }
+    known = count
+  }
 
   private func shards(of domain: SpecDomain, format: DomainFormat, patterns: [String])
     throws(CorpusError) -> [Found]
@@ -97,12 +119,42 @@ struct SpecResolver {
   {
     switch format {
     case .native: [try nativeShard(at: match, of: domain)]
-    case .jsonLines: [(try Self.textFile(at: match), .text)]
-    case .mds, .megatron:
-      throw .spec(
-        path: path, domain: domain.name,
-        .format(found: domain.format, known: SpecDomain.formatNames))
+    case .mds(let column): try mdsShards(in: match, column: column, of: domain)
+    case .megatron: [try Self.megatronShard(prefix: match, of: domain)]
+    case .jsonLines: [Found(description: try Self.textFile(at: match), source: .text)]
     }
+  }
+
+  /// Counts the tokens of the MDS shards of a folder.
+  private func mdsShards(in folder: String, column: MDSColumn, of domain: SpecDomain)
+    throws(CorpusError) -> [Found]
+  {
+    var found: [Found] = []
+    for entry in try MDSFolder.read(folder: folder) {
+      let count = try entry.count(column, in: folder, domain: domain.name)
+      let description = ShardDescription(
+        path: folder + "/" + entry.path, tokenCount: count.tokenCount,
+        documentCount: min(count.documentCount, count.tokenCount),
+        byteCount: entry.compression == nil ? entry.rawByteCount : entry.storedByteCount,
+        checksum: entry.checksum)
+      found.append(
+        Found(
+          description: description, source: .mds(entry, folder: folder),
+          sampleTokenCount: column.samples == .sequences ? count.sampleTokenCount : nil))
+    }
+    return found
+  }
+
+  private static func megatronShard(prefix: String, of domain: SpecDomain) throws(CorpusError)
+    -> Found
+  {
+    let index = try MegatronIndex.read(prefix: prefix, domain: domain.name)
+    return Found(
+      description: ShardDescription(
+        path: prefix + ".bin", tokenCount: index.tokenCount,
+        documentCount: min(index.documentCount, index.tokenCount),
+        byteCount: max(1, index.tokenCount * index.type.byteCount), checksum: index.checksum),
+      source: .megatron(index, prefix: prefix))
   }
 
   /// Reads the index of a native shard.
@@ -115,11 +167,11 @@ struct SpecResolver {
         .tokenWidth(
           path: path, found: index.tokenWidth.byteCount, expected: tokenWidth.byteCount))
     }
-    return (
-      ShardDescription(
+    return Found(
+      description: ShardDescription(
         path: path, tokenCount: index.tokenCount, documentCount: index.documentCount,
-        byteCount: file.byteCount, checksum: checksum), .native
-    )
+        byteCount: file.byteCount, checksum: checksum),
+      source: .native)
   }
 
   /// Describes a file of text by its size and a hash of its beginning and end: enough to notice

@@ -28,6 +28,9 @@ package protocol TokenStream: AnyObject {
   /// Called before the first token is read.
   func verify() throws(CorpusError)
 
+  /// Passes over tokens, of which there must be as many.
+  func skip(_ tokenCount: Int) throws(CorpusError)
+
   /// Writes the next tokens into `memory`, as little-endian tokens of `width`.
   ///
   /// - Returns: How many tokens were written: as many as fit, fewer only at the shard's end.

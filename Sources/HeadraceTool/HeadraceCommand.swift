@@ -27,7 +27,7 @@ struct HeadraceCommand: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       PackCommand.self, InspectCommand.self, VerifyCommand.self, ExplainCommand.self,
-      TrainCommand.self, ReplayCommand.self, BenchCommand.self,
+      TrainCommand.self, ReplayCommand.self, ExportCommand.self, BenchCommand.self,
     ])
 
   /// Runs the command that the arguments ask for; the one place that turns errors into exit codes.

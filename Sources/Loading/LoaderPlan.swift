@@ -22,6 +22,9 @@ struct LoaderPlan {
   init(corpus: Corpus, batch: BatchConfiguration, seed: UInt64, options: LoaderOptions)
     throws(LoadingError)
   {
+    var options = options
+    // Where each sample is a sequence there are no frames whose tails could stay unused.
+    if corpus.domains.allSatisfy(\.samplesAreSequences) { options.allowsUnusedTails = true }
     try Self.check(batch, options, domainCount: corpus.domains.count)
     rows = try RowSlice.rows(rank: options.rank, worldSize: options.worldSize, of: batch)
     guard batch.tokenType.holds(corpus.tokenWidth) else {
@@ -61,6 +64,10 @@ struct LoaderPlan {
     for domain in corpus.domains {
       let layout = DomainLayout(
         of: domain, split: options.split, sequenceLength: batch.sequenceLength)
+      if let count = domain.sampleTokenCount, count != batch.sequenceLength + 1 {
+        throw .sampleLength(
+          domain: domain.name, tokenCount: count, sequenceLength: batch.sequenceLength)
+      }
       if layout.access == .openEnded, layout.shardCount > 0 {
         layouts.append(layout)
         continue

@@ -12,6 +12,10 @@ extension LoadingError: CustomStringConvertible {
     case .sequenceLength(let value, let below, let above):
       "a sequence length of \(value) neither divides a frame of 262144 tokens nor is a multiple of "
         + "one. Take \(below) or \(above), or allow unused tails (--allow-unused-tails)."
+    case .sampleLength(let domain, let tokenCount, let sequenceLength):
+      "domain \(domain) takes samples of \(tokenCount) tokens as sequences, which fit a sequence "
+        + "length of \(tokenCount - 1), not \(sequenceLength). Take that one, or join the samples "
+        + "(\"samples\": \"joined\")."
     case .noSequence(let domain, let split, let tokenCount, let sequenceLength):
       "the \(split.rawValue) split of domain \(domain) has \(tokenCount) tokens, which hold no "
         + "whole sequence of \(sequenceLength + 1). Take a shorter sequence length, add text to "

@@ -11,6 +11,8 @@ public enum LoadingError: Error {
   case setting(name: String, value: Int, allowed: ClosedRange<Int>)
   /// T neither divides a frame nor is a multiple of one; the two nearest that work stand beside it.
   case sequenceLength(value: Int, below: Int, above: Int)
+  /// A domain takes samples as sequences, and they have other than T + 1 tokens.
+  case sampleLength(domain: String, tokenCount: Int, sequenceLength: Int)
   /// A domain has no whole sequence of T + 1 tokens.
   case noSequence(domain: String, split: Split, tokenCount: Int, sequenceLength: Int)
   /// The byte budget does not hold one pool and one batch.

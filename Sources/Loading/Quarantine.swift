@@ -202,6 +202,11 @@ extension CorpusError {
       (nil, nil, "its \(field) is \(found), not \(recorded)")
     case .shardChecksum(_, let recorded, let found):
       (nil, nil, "its checksum is \(XXHash.text(found)), not \(XXHash.text(recorded))")
+    case .mdsDamaged(_, _, let byteOffset, let fault): (nil, byteOffset, fault.description)
+    case .hashDiffers(_, let algorithm, let recorded, let found):
+      (nil, nil, "its \(algorithm.rawValue) is \(found), not \(recorded)")
+    case .foreignToken(_, _, let byteOffset, let token, let vocabularySize):
+      (nil, byteOffset, "it holds the token \(token), the vocabulary has \(vocabularySize)")
     default: nil
     }
   }

@@ -115,7 +115,7 @@ final class SequenceStream: @unchecked Sendable {
     guard left > 0 else { return }
     if !isInQuarantine {
       let stream = try openStream()
-      try pass(left * order.layout.sequenceStride, of: stream)
+      try stream.skip(left * order.layout.sequenceStride)
     }
     rowsOfShard = left
   }
@@ -287,24 +287,5 @@ final class SequenceStream: @unchecked Sendable {
     guard try stream.read(into: rest, width: width) == tokenCount - 1 else { return false }
     carry = width.token(at: tokenCount - 1, of: UnsafeRawBufferPointer(row))
     return true
-  }
-
-  /// Reads tokens and forgets them.
-  private func pass(_ tokenCount: Int, of stream: any TokenStream) throws(CorpusError) {
-    let scratch = UnsafeMutableRawBufferPointer.allocate(
-      byteCount: min(tokenCount, 1 << 16) * width.byteCount, alignment: 64)
-    defer { scratch.deallocate() }
-    var left = tokenCount
-    while left > 0 {
-      let byteCount = min(left * width.byteCount, scratch.count)
-      let count = try stream.read(
-        into: UnsafeMutableRawBufferPointer(rebasing: scratch[..<byteCount]), width: width)
-      guard count > 0 else {
-        throw .shardDiffers(
-          stream.place, field: "number of tokens", recorded: UInt64(tokenCount),
-          found: UInt64(tokenCount - left))
-      }
-      left -= count
-    }
   }
 }

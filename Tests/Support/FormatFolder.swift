@@ -7,21 +7,26 @@ public final class FormatFolder: Sendable {
   /// The formats, and the ways in which they are read.
   public enum Format: String, Sendable, CaseIterable {
     case native
+    /// Raw MDS shards whose samples are documents with their end-of-text, as bytes.
+    case mdsBytes = "mds-bytes"
+    /// Compressed MDS shards whose samples are documents without one, as arrays.
+    case mdsArrays = "mds-arrays"
+    case megatron
     case jsonLines = "jsonl"
     case compressedJSONLines = "jsonl.zst"
 
     /// Whether the shards are read from their beginning on.
     public var isStreamed: Bool {
       switch self {
-      case .native: false
-      case .jsonLines, .compressedJSONLines: true
+      case .native, .mdsBytes, .megatron: false
+      case .mdsArrays, .jsonLines, .compressedJSONLines: true
       }
     }
 
     /// Whether nobody knows how many tokens there are.
     public var isOpenEnded: Bool {
       switch self {
-      case .native: false
+      case .native, .mdsBytes, .mdsArrays, .megatron: false
       case .jsonLines, .compressedJSONLines: true
       }
     }
@@ -30,6 +35,9 @@ public final class FormatFolder: Sendable {
     fileprivate var keys: String {
       switch self {
       case .native: #""format": "native""#
+      case .mdsBytes: #""format": "mds", "token_type": "uint16""#
+      case .mdsArrays: #""format": "mds", "samples": "joined-with-end-of-text""#
+      case .megatron: #""format": "megatron""#
       case .jsonLines, .compressedJSONLines: #""format": "jsonl", "field": "text""#
       }
     }
@@ -44,7 +52,7 @@ public final class FormatFolder: Sendable {
   public let format: Format
   /// The tokens, `[domain][shard][token]`.
   public let tokens: [[[UInt32]]]
-  /// The files, `[domain][shard]`, below ``folder``.
+  /// The files that hold tokens, `[domain][shard]`, below ``folder``.
   public let files: [[String]]
 
   /// The names of the domains.
@@ -68,9 +76,8 @@ public final class FormatFolder: Sendable {
       try folder.makeFolder("domain-\(domain)")
       files.append(
         try shards.enumerated().map { shard, documents in
-          let name = "domain-\(domain)/shard-\(shard).\(Self.suffix(of: format))"
-          try Self.write(documents, as: format, to: folder.path, name: name)
-          return name
+          try Self.write(
+            documents, as: format, to: folder.path, name: "domain-\(domain)/shard-\(shard)")
         })
     }
     self.files = files
@@ -85,7 +92,8 @@ public final class FormatFolder: Sendable {
 
   private func spec() -> String {
     let domains = names.map {
-      #"{"name": "\#($0)", \#(format.keys), "train": ["\#($0)/shard-*"]}"#
+      let suffix = format == .native || format.isOpenEnded ? ".*" : ""
+      return #"{"name": "\#($0)", \#(format.keys), "train": ["\#($0)/shard-?\#(suffix)"]}"#
     }
     return """
       {"format": "headrace-spec", "version": 1, "name": "formats",
@@ -94,15 +102,80 @@ public final class FormatFolder: Sendable {
       """
   }
 
-  private static func suffix(of format: Format) -> String {
-    format == .native ? "tokens.zst" : format.rawValue
+  /// Writes a shard and returns the file that holds its tokens.
+  private static func write(
+    _ documents: [String], as format: Format, to folder: String, name: String
+  ) throws -> String {
+    let path = folder + "/" + name
+    switch format {
+    case .mdsBytes: return name + "/" + (try writeSamples(documents, as: format, to: path))
+    case .mdsArrays: return name + "/" + (try writeSamples(documents, as: format, to: path))
+    case .megatron:
+      try writeMegatron(documents, prefix: path)
+      return name + ".bin"
+    case .native, .jsonLines, .compressedJSONLines:
+      let file = name + "." + (format == .native ? "tokens.zst" : format.rawValue)
+      try writeFile(documents, as: format, to: folder, name: file)
+      return file
+    }
   }
 
-  private static func write(
+  /// Writes an MDS folder of one shard and returns the shard's name.
+  private static func writeSamples(_ documents: [String], as format: Format, to folder: String)
+    throws -> String
+  {
+    let isRaw = format == .mdsBytes
+    var writer = try MDSWriter(
+      folder: folder,
+      form: MDSWriter.Form(
+        column: "tokens", encoding: isRaw ? "bytes" : "ndarray:int32", byteCount: nil,
+        compression: isRaw ? nil : "zstd:1", sizeLimit: nil))
+    for text in documents {
+      let tokens = Array(text.utf8).map(UInt32.init)
+      let value =
+        isRaw
+        ? SyntheticCorpus.bytes(of: tokens + [endOfText], width: .uint16)
+        : arrayHead(tokens.count) + SyntheticCorpus.bytes(of: tokens, width: .uint32)
+      try value.withUnsafeBytes { try writer.append($0) }
+    }
+    _ = try writer.finish()
+    return isRaw ? "shard.00000.mds" : "shard.00000.mds.zstd"
+  }
+
+  /// The shape of an array of one dimension: dimensions and their width, then the dimension.
+  private static func arrayHead(_ count: Int) -> [UInt8] {
+    count < 256
+      ? [1 << 2, UInt8(count)]
+      : [1 << 2 | 1, UInt8(truncatingIfNeeded: count), UInt8(truncatingIfNeeded: count >> 8)]
+  }
+
+  /// Writes `.bin` and `.idx`; each document is a sequence with its end-of-text.
+  private static func writeMegatron(_ documents: [String], prefix: String) throws {
+    let tokens = documents.map { Array($0.utf8).map(UInt32.init) + [endOfText] }
+    try DurableFile.write(
+      tokens.flatMap { SyntheticCorpus.bytes(of: $0, width: .uint16) }, to: prefix + ".bin")
+    var index = ByteWriter()
+    index.bytes = Array("MMIDIDX\0\0".utf8)
+    index.append(UInt64(1))
+    index.append(UInt8(8))
+    index.append(UInt64(tokens.count))
+    index.append(UInt64(tokens.count + 1))
+    for sequence in tokens { index.append(Int32(sequence.count)) }
+    var offset = 0
+    for sequence in tokens {
+      index.append(Int64(offset))
+      offset += 2 * sequence.count
+    }
+    for boundary in 0...tokens.count { index.append(Int64(boundary)) }
+    try DurableFile.write(index.bytes, to: prefix + ".idx")
+  }
+
+  private static func writeFile(
     _ documents: [String], as format: Format, to folder: String, name: String
   ) throws {
     let path = folder + "/" + name
     switch format {
+    case .mdsBytes, .mdsArrays, .megatron: return
     case .native:
       let tokens = documents.flatMap { Array($0.utf8).map(UInt32.init) + [endOfText] }
       try SyntheticCorpus.writeShard(

@@ -140,7 +140,7 @@ check_usage() {
   run 0 --help
   run 0
   local command
-  for command in pack inspect verify explain replay "bench loader"; do
+  for command in pack inspect verify explain replay export "bench loader"; do
     # shellcheck disable=SC2086  # Two words are a command and its subcommand.
     run 0 $command --help
     says "EXAMPLE" out

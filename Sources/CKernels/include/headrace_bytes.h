@@ -23,4 +23,17 @@ void headrace_copy_u32_i64(int64_t *destination, const uint32_t *source, size_t 
 /* XXH64 of `byte_count` bytes, as the xxHash specification defines it. */
 uint64_t headrace_xxh64(const void *bytes, size_t byte_count, uint64_t seed);
 
+/* The same of bytes that come in pieces: begin, add any number of pieces of any size, end. Ending changes nothing, so
+   more may be added after it. */
+typedef struct {
+  uint64_t lanes[4];
+  uint64_t seed;
+  uint64_t byte_count; /* How many bytes were added. */
+  uint8_t rest[32];    /* The last byte_count % 32 of them, which are not in the lanes yet. */
+} headrace_xxh64_state;
+
+void headrace_xxh64_begin(headrace_xxh64_state *state, uint64_t seed);
+void headrace_xxh64_add(headrace_xxh64_state *state, const void *bytes, size_t byte_count);
+uint64_t headrace_xxh64_end(const headrace_xxh64_state *state);
+
 #endif

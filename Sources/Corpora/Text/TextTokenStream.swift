@@ -137,6 +137,20 @@ package final class TextTokenStream: TokenStream {
   /// Nothing is recorded of text.
   package func verify() {}
 
+  package func skip(_ tokenCount: Int) throws(CorpusError) {
+    var left = tokenCount
+    while left > 0 {
+      if givenCount == documentTokenCount, try !nextDocument() {
+        throw .shardDiffers(
+          place, field: "number of tokens", recorded: UInt64(tokenCount),
+          found: UInt64(tokenCount - left))
+      }
+      let taken = min(left, documentTokenCount - givenCount)
+      givenCount += taken
+      left -= taken
+    }
+  }
+
   package func read(into memory: UnsafeMutableRawBufferPointer, width: TokenWidth)
     throws(CorpusError) -> Int
   {
