@@ -33,6 +33,8 @@ struct InspectedLedger: Encodable, CustomStringConvertible {
   let feedbackCount: Int
   let refusedFeedbackCount: Int
   let lastReason: String?
+  /// The damaged frames that the last step skipped.
+  let quarantine: Quarantine
   /// Where the run went on over a changed corpus.
   let corpusChanges: [Change]
   let domains: [Domain]
@@ -54,6 +56,7 @@ struct InspectedLedger: Encodable, CustomStringConvertible {
     feedbackCount = lines.reduce(0) { $0 + $1.feedback.count }
     refusedFeedbackCount = lines.last?.refusedFeedbackCount ?? 0
     lastReason = lines.last?.reason
+    quarantine = lines.last?.quarantine ?? Quarantine()
     corpusChanges = ledger.sections.compactMap { section in
       section.header.corpusChange.map {
         Change(afterStep: section.header.resumedAfterStep ?? 0, change: $0)
@@ -105,7 +108,8 @@ struct InspectedLedger: Encodable, CustomStringConvertible {
 
   private enum CodingKeys: String, CodingKey {
     case kind, path, stepCount, firstStep, lastStep, rows, tokens, mixtureChangeCount
-    case feedbackCount, refusedFeedbackCount, lastReason, corpusChanges, domains, identity
+    case feedbackCount, refusedFeedbackCount, lastReason, quarantine, corpusChanges, domains,
+      identity
   }
 
   var description: String {
@@ -122,6 +126,7 @@ struct InspectedLedger: Encodable, CustomStringConvertible {
         ("tokens", NumberText.grouped(tokens)),
         ("mixture changes", NumberText.grouped(mixtureChangeCount)),
         ("last reason", lastReason ?? "none"),
+        ("frames in quarantine", NumberText.grouped(quarantine.entries.count)),
         (
           "feedback",
           "\(NumberText.grouped(feedbackCount)) observed, \(NumberText.grouped(refusedFeedbackCount))"

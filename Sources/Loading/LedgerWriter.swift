@@ -27,6 +27,8 @@ final class LedgerWriter {
   /// The open file; nil where bytes are only counted.
   private let descriptor: Int32?
   private var buffer: [UInt8] = []
+  /// The quarantine list of the last line, and its text.
+  private var quarantine: (list: Quarantine, text: [UInt8]) = (Quarantine(), [])
 
   /// Begins a ledger at `path`, where none may stand.
   init(newAt path: String, header: LedgerHeader) throws(LoadingError) {
@@ -230,11 +232,17 @@ final class LedgerWriter {
     buffer.append(UInt8(ascii: "\""))
   }
 
+  /// Appends the list, which is encoded when it has changed.
   private func appendQuarantine(_ list: Quarantine) {
+    if list != quarantine.list { quarantine = (list, Self.encoded(list)) }
+    buffer += quarantine.text
+  }
+
+  private static func encoded(_ list: Quarantine) -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     do {
-      buffer += try encoder.encode(list)
+      return Array(try encoder.encode(list))
     } catch {
       // Integers and strings always encode.
       preconditionFailure("a quarantine list did not encode: \(error)")

@@ -13,8 +13,8 @@ extension Loader {
   ///
   /// 1. All that a checkpoint holds: the identity (order version, seed, split, T, P, draw rule,
   ///    grouping, and the domains' names, fingerprints and caps), the step, rows, positions and
-  ///    credits, the quarantine list, the feedback since the last batch and the last step that was observed, how much
-  ///    feedback was refused, the ledger's length, and the policy's checkpoint.
+  ///    credits, the quarantine list, the feedback since the last batch and the last step that was
+  ///    observed, how much feedback was refused, the ledger's length, and the policy's checkpoint.
   /// 2. The asked integer shares and B.
   /// 3. What is done with invalid feedback and with damage.
   ///

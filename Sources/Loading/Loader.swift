@@ -133,6 +133,8 @@ public final class Loader {
       try restore(checkpoint, rule: options.corpusChange)
     }
     try applyQuarantine()
+    // A list that was made for all splits: what is of this one is what a checkpoint hands on.
+    quarantine.filter { $0.split == options.split }
     if let path = options.ledgerPath {
       ledger = try openLedger(at: path, resumingFrom: checkpoint, change: change)
     }
