@@ -135,3 +135,4 @@ struct LoaderArguments: ParsableArguments {
 }
 
 extension DrawRule: ExpressibleByArgument {}
+extension TokenType: ExpressibleByArgument {}
