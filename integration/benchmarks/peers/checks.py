@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Iterable
@@ -16,6 +18,7 @@ BATCHES = 64
 ROWS_LOOKED_UP = 16
 # Shorter pieces of documents are found anywhere.
 LEAST_PIECE = 4
+BYTES_END = np.array([256], dtype="<u2")
 
 
 def check(driver: ModuleType, job: Job) -> dict[str, Any]:
@@ -32,12 +35,15 @@ def check_rows(rows: np.ndarray, corpus: tokens.FlatCorpus) -> dict[str, Any]:
     A peer may lay documents end to end in an order of its own; so a row is looked up in pieces that end with a
     document.
     """
-    haystacks = [np.asarray(domain.tokens()) for domain in corpus.domains]
+    return look_up(rows, [np.asarray(domain.tokens()) for domain in corpus.domains], corpus.end_of_text)
+
+
+def look_up(rows: np.ndarray, haystacks: list[np.ndarray], end_of_text: int) -> dict[str, Any]:
     chosen = rows[np.linspace(0, len(rows) - 1, ROWS_LOOKED_UP).astype(int)]
     unknown = sum(
         not any(stands_in(piece, haystack) for haystack in haystacks)
         for row in chosen
-        for piece in pieces(row, corpus.end_of_text)
+        for piece in pieces(row, end_of_text)
     )
     distinct = len({row.tobytes() for row in rows})
     return {"rows": len(rows), "unknown_pieces": unknown, "rows_twice": len(rows) - distinct}
@@ -66,3 +72,30 @@ def check_texts(found: Iterable[str], text_folder: Path, names: list[str]) -> di
     texts = list(found)
     unknown = sum(document not in known for document in texts)
     return {"rows": len(texts), "unknown_pieces": unknown, "rows_twice": len(texts) - len(set(texts))}
+
+
+def text_as_tokens(path: Path) -> np.ndarray:
+    """A domain's text as Headrace's bytes tokenizer has it: bytes, and 256 after every document."""
+    parts = []
+    for document in text.documents(path):
+        parts += [np.frombuffer(document.encode(), dtype=np.uint8).astype("<u2"), BYTES_END]
+    return np.concatenate(parts)
+
+
+def main(arguments: list[str]) -> None:
+    """Checks a file of Int64 rows of ROW tokens: `python -m peers.checks FILE ROW FLAT [NAMES…]`.
+
+    With names FLAT is a folder of texts, and the tokens are bytes.
+    """
+    rows = np.fromfile(arguments[0], dtype="<i8").reshape(-1, int(arguments[1]))
+    names = arguments[3:]
+    if names:
+        haystacks = [text_as_tokens(Path(arguments[2]) / f"{name}.jsonl") for name in names]
+        record = look_up(rows, haystacks, int(BYTES_END[0]))
+    else:
+        record = check_rows(rows, tokens.read(Path(arguments[2])))
+    print(json.dumps(record))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

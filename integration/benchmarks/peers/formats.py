@@ -146,18 +146,19 @@ def write_json_lines(text_folder: Path, names: list[str], folder: Path) -> None:
     for name in names:
         lines: list[bytes] = []
         files: list[str] = []
-        byte_count = size = 0
+        byte_count = size = document_count = 0
         for document in text.documents(text_folder / f"{name}.jsonl"):
             line = json.dumps({"text": document}, ensure_ascii=False).encode() + b"\n"
             lines.append(line)
             size += len(line)
+            document_count += 1
             byte_count += len(document.encode())
             if size >= 16_000_000:
                 files.append(_write_lines(folder, name, len(files), lines, zstandard))
                 lines, size = [], 0
         if lines:
             files.append(_write_lines(folder, name, len(files), lines, zstandard))
-        domains.append({"name": name, "files": files, "text_bytes": byte_count})
+        domains.append({"name": name, "files": files, "text_bytes": byte_count, "documents": document_count})
     (folder / "files.json").write_text(json.dumps(domains, indent=1))
 
 

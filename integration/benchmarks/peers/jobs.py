@@ -43,8 +43,6 @@ class Job:
     def batch_tokens(self) -> int:
         return self.rows * self.sequence_length
 
-    def batches_before(self, token_count: int) -> int:
-        """The batches that a run has taken before it goes on, in a corpus of `token_count` tokens."""
-        if self.step is not None:
-            return self.step
-        return int((self.position or 0) * token_count) // self.batch_tokens
+    def batches_before(self, batches_in_epoch: int) -> int:
+        """The batches that a run has taken before it goes on."""
+        return self.step if self.step is not None else int((self.position or 0) * batches_in_epoch)

@@ -12,6 +12,8 @@ and, where the peer can go on in the middle of a run,
     state_of(iterator)      its state after the last batch
     state_at(job, batches)  (instead) the state after that many batches, made without running there
 
+    batches_in_epoch(job)   unless they follow from the tokens of the flat corpus
+
 and, where it gives texts instead of tokens, UNIT = "byte" and size(batch); and ENDS where it must come to its own end.
 """
 
@@ -75,9 +77,7 @@ def measure(driver: ModuleType, job: Job) -> dict[str, Any]:
 
 def save(driver: ModuleType, job: Job) -> dict[str, Any]:
     """Writes the peer's state at the job's place to the job's state file."""
-    from . import tokens
-
-    count = job.batches_before(tokens.read(Path(job.flat)).token_count)
+    count = job.batches_before(_batches_in_epoch(driver, job))
     if hasattr(driver, "state_at"):
         state = driver.state_at(job, count)
     elif not hasattr(driver, "state_of"):
@@ -91,6 +91,13 @@ def save(driver: ModuleType, job: Job) -> dict[str, Any]:
         state = driver.state_of(batches)
     Path(job.state).write_bytes(pickle.dumps(state))
     return {"batches_before": count}
+
+
+def _batches_in_epoch(driver: ModuleType, job: Job) -> int:
+    if hasattr(driver, "batches_in_epoch"):
+        return driver.batches_in_epoch(job)
+    record = json.loads((Path(job.flat) / "corpus.json").read_text())
+    return sum(domain["tokens"] for domain in record["domains"]) // job.batch_tokens
 
 
 def _throughput(batches: Iterator[Any], size: Any, job: Job) -> dict[str, Any]:

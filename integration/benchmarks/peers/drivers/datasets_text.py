@@ -68,3 +68,8 @@ def open(job: Job, state: Any) -> Batches:
 
 def state_of(batches: Batches) -> Any:
     return batches.mixed.state_dict()
+
+
+def batches_in_epoch(job: Job) -> int:
+    domains = json.loads((Path(job.folder) / "files.json").read_text())
+    return sum(domain["documents"] for domain in domains) // job.rows
