@@ -78,8 +78,9 @@ struct BenchStreamCommand: ParsableCommand {
   }
 
   func run() throws {
-    let checkpoint = try distantCheckpoint()
+    let imagined = try imaginedCheckpoint()
     let begin = Stopwatch()
+    let checkpoint = try resumeFrom.map { try LoaderCheckpoint(at: $0) } ?? imagined
     let opened = try open(resumingFrom: checkpoint)
     let openSeconds = begin.wallInSeconds
     let tokens = try TokenFile(path: tokensTo, tokenType: tokenType)
@@ -122,9 +123,8 @@ struct BenchStreamCommand: ParsableCommand {
       seed: loader.seed, options: try loader.options(), resumingFrom: checkpoint)
   }
 
-  /// The checkpoint to go on from; made before anything is timed.
-  private func distantCheckpoint() throws -> LoaderCheckpoint? {
-    if let resumeFrom { return try LoaderCheckpoint(at: resumeFrom) }
+  /// The checkpoint of a run that is only imagined; made before anything is timed.
+  private func imaginedCheckpoint() throws -> LoaderCheckpoint? {
     guard resumeAtPosition != nil || resumeStep != nil else { return nil }
     let opened = try open(resumingFrom: nil)
     defer { opened.close() }
@@ -134,12 +134,14 @@ struct BenchStreamCommand: ParsableCommand {
       checkpoint.positions = checkpoint.identity.domains.map {
         Int(part * Double($0.sequenceCount))
       }
-      // A step is whole rows; what is missing to one is taken from the first domain.
+      // A step is whole batches; what is too much for one is taken from the largest domain.
       let excess = checkpoint.positions.reduce(0, +) % rows
-      guard checkpoint.positions[0] >= excess else {
-        throw ToolFailure("part \(part) of the epoch is less than one batch; ask for more")
+      let places = checkpoint.positions.indices
+      let largest = places.max { checkpoint.positions[$0] < checkpoint.positions[$1] } ?? 0
+      guard checkpoint.positions[largest] > excess else {
+        throw ToolFailure("part \(part) of the epoch is less than a batch; ask for more")
       }
-      checkpoint.positions[0] -= excess
+      checkpoint.positions[largest] -= excess
     } else if let step = resumeStep {
       checkpoint.positions = opened.mixture.integerShares.map {
         let product = UInt64($0).multipliedFullWidth(by: UInt64(step * rows))

@@ -22,6 +22,10 @@ DEADLINE_IN_SECONDS = 240
 BATCHES_PER_SECOND = 20_000
 
 
+# What was read of either side, round after round.
+Records = tuple[list[dict[str, Any]], list[dict[str, Any]]]
+
+
 class NotRun(Exception):
     """A side could not be measured; the text says why."""
 
@@ -40,7 +44,7 @@ class Comparison:
     def measure(self, rows: Sequence[r.Row]) -> list[Outcome]:
         """The rows' outcomes; a pair of sides that several rows share is measured once a round."""
         pairs = list(dict.fromkeys((row.ours, row.theirs) for row in rows))
-        records: dict[tuple[r.Run, r.Run], list[tuple[dict[str, Any], dict[str, Any]]]] = {p: [] for p in pairs}
+        records: dict[tuple[r.Run, r.Run], Records] = {pair: ([], []) for pair in pairs}
         refused: dict[r.Run, str] = {}
         with tempfile.TemporaryDirectory(prefix="headrace-peers.", dir=self.cache.folder) as scratch:
             self.scratch = Path(scratch)
@@ -53,38 +57,28 @@ class Comparison:
             for number in range(self.rounds):
                 _say(f"round {number + 1} of {self.rounds}, {len(pairs)} pairs")
                 for pair in pairs:
-                    if not any(side in refused for side in pair):
-                        self._round(pair, number, records[pair], refused)
+                    self._round(pair, number, records[pair], refused)
         return [self._outcome(row, records[row.ours, row.theirs], refused) for row in rows]
 
-    def _round(
-        self,
-        pair: tuple[r.Run, r.Run],
-        number: int,
-        records: list[tuple[dict[str, Any], dict[str, Any]]],
-        refused: dict[r.Run, str],
-    ) -> None:
-        """Measures both sides, in another order in every other round."""
-        found: dict[int, dict[str, Any]] = {}
+    def _round(self, pair: tuple[r.Run, r.Run], number: int, records: Records, refused: dict[r.Run, str]) -> None:
+        """Measures both sides, in another order in every other round; a side that cannot run leaves the other."""
         for side in (0, 1) if number % 2 == 0 else (1, 0):
+            if pair[side] in refused:
+                continue
             try:
-                found[side] = self._run(pair[side])
+                records[side].append(self._run(pair[side]))
             except NotRun as error:
                 refused[pair[side]] = str(error)
                 _say(f"{pair[side].label}: {error}")
-                return
-        records.append((found[0], found[1]))
 
-    def _outcome(
-        self, row: r.Row, records: list[tuple[dict[str, Any], dict[str, Any]]], refused: dict[r.Run, str]
-    ) -> Outcome:
-        reasons = [
-            f"{side.label.split()[0]}: {refused[side]}" for side in (row.ours, row.theirs) if side in refused
-        ]
-        if reasons:
-            return Outcome(row, [], [], "; ".join(reasons))
-        ours = [record[0][row.reading] for record in records]
-        return Outcome(row, ours, [record[1][row.reading] for record in records])
+    def _outcome(self, row: r.Row, records: Records, refused: dict[r.Run, str]) -> Outcome:
+        reasons: list[str] = []
+        values: list[list[float]] = []
+        for side, read in zip((row.ours, row.theirs), records):
+            if side in refused:
+                reasons.append(f"{side.label}: {refused[side]}")
+            values.append([] if side in refused else [record[row.reading] for record in read])
+        return Outcome(row, values[0], values[1], "; ".join(reasons) or None)
 
     # Before the rounds.
 
@@ -92,6 +86,8 @@ class Comparison:
         """Makes the side's corpus and state, and sees once that what it yields is the corpus."""
         if side.peer is None:
             self._check(side)
+            if side.position is not None or side.step is not None:
+                self._save_headrace(side)
             return
         peer = r.PEERS[side.peer]
         failures = self.cache.environments[peer.environment].failures
@@ -120,6 +116,11 @@ class Comparison:
             raise NotRun(self.checks[name]["failed"])
 
     def _checked_headrace(self, side: r.Run) -> dict[str, Any]:
+        corpus = self.cache.corpus(side)
+        if side.form == "native":
+            done = subprocess.run([str(self.headrace), "verify", str(corpus)], capture_output=True, text=True)
+            if done.returncode != 0:
+                raise NotRun(f"headrace verify found damage: {done.stdout[-300:]}")
         file = self.scratch / "tokens"
         self._headrace(side, "--batches", "64", "--warm-up", "1", "--tokens-to", str(file))
         names = self.cache.names if side.domains == r.TEXT else []
@@ -134,12 +135,18 @@ class Comparison:
         if side.peer is not None:
             return self._peer(side)
         place: list[str] = []
-        if side.position is not None:
-            place = ["--resume-at-position", str(side.position)]
-        elif side.step is not None:
-            place = ["--resume-step", str(side.step)]
+        if side.position is not None or side.step is not None:
+            place = ["--resume-from", str(self._state(side))]
         count = int(self.seconds * BATCHES_PER_SECOND) if side.throughput else 0
         return self._headrace(side, "--batches", str(count), *place)
+
+    def _save_headrace(self, side: r.Run) -> None:
+        """Writes the checkpoint of a run that has come so far; the process that goes on from it is another one."""
+        place = ["--resume-step", str(side.step)]
+        if side.position is not None:
+            place = ["--resume-at-position", str(side.position)]
+        state = str(self._state(side))
+        self._headrace(side, "--batches", "0", "--warm-up", "1", "--save", state, *place)
 
     def _headrace(self, side: r.Run, *arguments: str) -> dict[str, Any]:
         corpus = self.cache.corpus(side)
@@ -176,7 +183,7 @@ class Comparison:
         return record
 
     def _state(self, side: r.Run) -> Path:
-        return self.scratch / f"{side.peer}-{side.domains}-{side.position}-{side.step}.state"
+        return self.scratch / f"{side.peer}-{side.form}-{side.domains}-{side.position}-{side.step}.state"
 
 
 def _json_of(command: list[str]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ STANDARD = 5  # Domains, in the configuration whose throughput is quoted.
 REAL = 6  # The domains as they were collected.
 TEXT = 0  # The domains as text.
 DOMAIN_COUNTS = (1, 5, 22, 100)
-PLACES = {"1 %": 0.01, "50 %": 0.5, "99 %": 0.99}
+PERCENTS = (1, 50, 99)  # Of an epoch, at which a run goes on.
 FAR_STEP = 10_000_000
 
 
@@ -145,10 +145,11 @@ def _starts() -> list[Row]:
 
 def _resumes() -> list[Row]:
     rows = []
-    places: list[tuple[str, dict[str, object]]] = [(name, {"position": part}) for name, part in PLACES.items()]
-    places.append(("step 10^7", {"step": FAR_STEP}))
-    for name, place in places:
-        slug = name.replace(" ", "").replace("%", "percent").replace("^", "")
+    places: list[tuple[str, str, dict[str, object]]] = [
+        (f"{percent}-percent", f"{percent} %", {"position": percent / 100}) for percent in PERCENTS
+    ]
+    places.append(("far-step", "step 10^7", {"step": FAR_STEP}))
+    for slug, name, place in places:
         ours, fresh = _ours(throughput=False, **place), _ours(throughput=False)
         what = f"resume at {name}, opening to batch"
         rows.append(Row(f"resume/{slug}/own", f"{what}; beside a start", ours, fresh, FIRST, Target(None, 1.2)))

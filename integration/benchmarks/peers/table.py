@@ -85,7 +85,7 @@ def line(outcome: Outcome) -> list[str]:
     target = row.target.text if row.target else ""
     fields = [row.key, row.what, values[0], row.theirs.label, values[1], ratio, spread, target, reached]
     if outcome.not_run:
-        fields[-1] = f"not run: {outcome.not_run}"
+        fields[-1] = f"{reached} not run: {outcome.not_run}".strip()
     return fields
 
 

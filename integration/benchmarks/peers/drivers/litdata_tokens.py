@@ -49,6 +49,8 @@ class Batches:
                 shuffle=True,
                 drop_last=False,
                 seed=job.seed,
+                # The chunks lie in another folder than those that the state was made with.
+                force_override_state_dict=state is not None,
             )
             for domain in corpus.domains
         ]
@@ -58,6 +60,7 @@ class Batches:
             weights=corpus.weights(),
             iterate_over_all=False,
             batching_method="stratified",
+            force_override_state_dict=state is not None,
         )
         self.loader = StreamingDataLoader(
             mixed,
