@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Sequence
 
 from . import rows as r
+from . import specs
 from .cache import PACKAGE_ROOT, Cache, NotMade
 from .jobs import Job
 from .table import Outcome
@@ -150,8 +151,10 @@ class Comparison:
 
     def _headrace(self, side: r.Run, *arguments: str) -> dict[str, Any]:
         corpus = self.cache.corpus(side)
+        if side.form == "json-lines":
+            arguments += ("--mixture", specs.text_mixture(corpus))
         if side.form != "native":
-            corpus = corpus / "spec.json"
+            corpus = specs.write(corpus, side.form, self.cache.flat(side.domains))
         command = [str(self.headrace), "bench", "stream", str(corpus), "--rows", "8", "--sequence-length", "2048"]
         return _json_of([*command, "--threads", str(side.workers), "--token-type", "int64", "--json", *arguments])
 

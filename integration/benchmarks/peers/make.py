@@ -16,19 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import formats, specs, tokens
-
-
-def make_format(flat: Path, folder: Path, form: str) -> None:
-    corpus = tokens.read(flat)
-    formats.WRITERS[form][1](corpus, folder)
-    if form in specs.PATTERNS:
-        specs.write(folder / "spec.json", form, [domain.name for domain in corpus.domains], corpus)
-
-
-def make_json_lines(text_folder: Path, folder: Path, names: list[str]) -> None:
-    formats.write_json_lines(text_folder, names, folder)
-    specs.write(folder / "spec.json", "json-lines", names, None)
+from . import formats, tokens
 
 
 def main(arguments: list[str]) -> None:
@@ -46,9 +34,9 @@ def main(arguments: list[str]) -> None:
     elif what == "cut":
         tokens.cut(tokens.read(source), folder, int(arguments[3]))
     elif what == "format":
-        make_format(source, folder, arguments[3])
+        formats.WRITERS[arguments[3]][1](tokens.read(source), folder)
     elif what == "json-lines":
-        make_json_lines(source, folder, arguments[3:])
+        formats.write_json_lines(source, arguments[3:], folder)
     else:
         raise SystemExit(f"make: unknown thing {what}")
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

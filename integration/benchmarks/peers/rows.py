@@ -114,6 +114,8 @@ def _throughput() -> list[Row]:
         rows.append(Row(f"zstd-cpu/{peer}", "0 threads, CPU; both read zstd", _ours(), _theirs(peer), CPU))
     same = Run(None, "mds-zstd")
     rows.append(Row("mds/mosaicml", "the same MDS zstd shards, wall", same, _theirs("mosaicml"), WALL, Target(40)))
+    same = Run(None, "megatron")
+    rows.append(Row("megatron/megatron", "the same .bin and .idx, wall", same, _theirs("megatron"), WALL))
     ours, theirs = Run(None, "json-lines", TEXT), _theirs("datasets", domains=TEXT)
     rows.append(Row("text/datasets", "the same jsonl.zst, text, wall", ours, theirs, WALL, Target(10)))
     return rows

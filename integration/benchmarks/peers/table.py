@@ -39,7 +39,7 @@ class Outcome:
         if not self.ratios:
             return None
         if target.most_own_ratio is not None:
-            return 1 / self.ratio <= target.most_own_ratio
+            return statistics.median(1 / ratio for ratio in self.ratios) <= target.most_own_ratio
         return target.least_ratio is not None and self.ratio >= target.least_ratio
 
     def record(self) -> dict[str, Any]:
