@@ -5,5 +5,8 @@ struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench",
     abstract: "Measures parts of Headrace beside what they are compared with.",
-    subcommands: [BenchLoaderCommand.self, BenchMemoryCommand.self, BenchKernelsCommand.self])
+    subcommands: [
+      BenchLoaderCommand.self, BenchStreamCommand.self, BenchMemoryCommand.self,
+      BenchKernelsCommand.self,
+    ])
 }

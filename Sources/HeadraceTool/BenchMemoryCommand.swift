@@ -62,7 +62,7 @@ struct BenchMemoryCommand: ParsableCommand {
     print("ledger: \(ledger ? "yes" : "no")")
     print("budget_kib: \(options.byteBudget >> 10)")
     try measure(loader)
-    print("peak_kib: \(try Self.status("VmHWM"))")
+    print("peak_kib: \(try ProcessMemory.kibibytes("VmHWM"))")
   }
 
   private func measure(_ loader: Loader) throws {
@@ -79,7 +79,9 @@ struct BenchMemoryCommand: ParsableCommand {
       // A loaded machine may not have let the threads fill every pool that they may have.
       if stop == warmUp { usleep(200_000) }
       if stop > warmUp { counted += (allocationCount?() ?? 0) - before }
-      if Self.rssBatches.contains(stop) { print("rss_kib_at_\(stop): \(try Self.status("VmRSS"))") }
+      if Self.rssBatches.contains(stop) {
+        print("rss_kib_at_\(stop): \(try ProcessMemory.kibibytes("VmRSS"))")
+      }
     }
     let isCounted = allocationCount != nil && batches > warmUp
     print("batches_counted: \(max(0, batches - warmUp))")
@@ -91,17 +93,6 @@ struct BenchMemoryCommand: ParsableCommand {
     guard let symbol = dlsym(nil, "headrace_allocation_count") else { return nil }
     typealias Counter = @convention(c) () -> Int
     return unsafeBitCast(symbol, to: Counter.self)
-  }
-
-  /// A figure of the process in KiB, as the system keeps it.
-  private static func status(_ name: String) throws -> Int {
-    let path = "/proc/self/status"
-    guard let text = try? String(contentsOfFile: path, encoding: .utf8),
-      let line = text.split(separator: "\n").first(where: { $0.hasPrefix(name + ":") }),
-      let value = line.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first,
-      let number = Int(value)
-    else { throw ToolFailure("\(path) does not say \(name); this command needs Linux") }
-    return number
   }
 
   /// Writes the corpus: domain k has k + 9 full frames in two shards, and short last frames.

@@ -240,9 +240,9 @@ private final class Failures: @unchecked Sendable {
 /// CPU and wall time since it was made.
 struct Stopwatch {
   private let cpu = Self.seconds(CLOCK_PROCESS_CPUTIME_ID)
-  private let wall = Self.seconds(CLOCK_MONOTONIC)
+  private let wall = Self.now()
 
-  var wallInSeconds: Double { Self.seconds(CLOCK_MONOTONIC) - wall }
+  var wallInSeconds: Double { Self.now() - wall }
   var cpuInSeconds: Double { Self.seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu }
 
   /// The cost per token, in nanoseconds; `check` keeps the work from being optimized away.
@@ -253,6 +253,9 @@ struct Stopwatch {
       )
     }
   }
+
+  /// The system's monotonic clock, which all processes share.
+  static func now() -> Double { seconds(CLOCK_MONOTONIC) }
 
   private static func seconds(_ clock: clockid_t) -> Double {
     var time = timespec()

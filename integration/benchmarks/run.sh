@@ -3,8 +3,10 @@
 #
 #   bash integration/benchmarks/run.sh loader [OPTIONS]     batches out of native shards beside the limit of this machine
 #   bash integration/benchmarks/run.sh kernels [OPTIONS]    the model's matrix products beside OpenBLAS, where it is installed
+#   bash integration/benchmarks/run.sh peers [OPTIONS]      other loaders, on the same tokens, as one table: --quick,
+#                                                           --rows PATTERN, --list, --rounds N, --json FILE, --self-test
 #
-# OPTIONS go to `headrace bench`; `--help` after the name lists them. Ratios are medians over alternating rounds and are what to quote;
+# The other OPTIONS go to `headrace bench`; `--help` after the name lists them. Ratios are medians over alternating rounds and are what to quote;
 # absolute figures move with the machine. Nothing else should run meanwhile.
 
 set -euo pipefail
@@ -17,10 +19,24 @@ usage() { sed -n '2,/^$/s/^# \{0,1\}//p' integration/benchmarks/run.sh; }
 [ $# -ge 1 ] || { usage >&2; exit 2; }
 case "$1" in
   --help) usage; exit 0 ;;
-  loader | kernels) ;;
+  loader | kernels | peers) ;;
   *) printf 'unknown benchmark %s\n' "$1" >&2; usage >&2; exit 2 ;;
 esac
 
+# The parts that need no set-up, and no build.
+export PYTHONDONTWRITEBYTECODE=1
+export PYTHONPATH=integration/benchmarks${PYTHONPATH:+:$PYTHONPATH}
+if [ "$1" = peers ]; then
+  case "${2-}" in
+    --self-test) exec python3 -m unittest peers.test_peers ;;
+    --help | --list) exec python3 -m "$@" ;;
+  esac
+fi
+
 set_up >&2
 swift build -c release --product headrace >&2
-exec "$(swift build -c release --show-bin-path)/headrace" bench "$@"
+headrace=$(swift build -c release --show-bin-path)/headrace
+if [ "$1" = peers ]; then
+  exec python3 -m "$@" --headrace "$headrace"
+fi
+exec "$headrace" bench "$@"

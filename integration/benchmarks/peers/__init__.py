@@ -1,0 +1,1 @@
+"""Compares Headrace with other loaders: `bash integration/benchmarks/run.sh peers`."""

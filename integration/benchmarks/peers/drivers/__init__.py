@@ -1,0 +1,1 @@
+"""One module for each peer; `measure.py` says what a module has to have."""
