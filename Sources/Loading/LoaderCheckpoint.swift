@@ -210,7 +210,12 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
     let hasShape =
       positions.count == count && rowCounts.count == count && credits.count == count && count > 0
       && Set(identity.domains.map(\.name)).count == count
-      && identity.domains.allSatisfy { $0.sequenceCount >= 1 }
+      && zip(identity.domains, positions).allSatisfy { domain, position in
+        // Of text nobody knows how much there is, and a mark says where it goes on.
+        domain.sequenceCount >= 1
+          || domain.sequenceCount == 0
+            && (textMarks?[domain.name]?.isSound ?? (position == 0))
+      }
     guard hasShape && quarantine.isSound else { return false }
     let skipping = Set(quarantine.entries.map(\.domain))
     return zip(identity.domains, zip(rowCounts, positions)).allSatisfy { domain, counts in
