@@ -35,6 +35,14 @@ struct CorpusSpec: Codable {
   /// Decodes and checks a spec.
   init(json bytes: [UInt8], path: String) throws(CorpusError) {
     do {
+      let head = try JSONDecoder().decode(Head.self, from: Data(bytes))
+      guard head.format == Self.format, head.version == Self.version else {
+        let isFormat = head.format == Self.format
+        throw CorpusError.unsupportedFormat(
+          path: path, field: isFormat ? "version" : "format",
+          found: isFormat ? "\(head.version)" : "\"\(head.format)\"",
+          supported: isFormat ? "\(Self.version)" : "\"\(Self.format)\"")
+      }
       try JSONKeys.requireKnown(
         ["format", "version", "name", "tokenizer", "domains"], in: Data(bytes), path: path)
       self = try JSONDecoder().decode(CorpusSpec.self, from: Data(bytes))
@@ -43,10 +51,12 @@ struct CorpusSpec: Codable {
     } catch {
       throw .malformedJSON(path: path, underlying: error)
     }
-    guard version == Self.version else {
-      throw .unsupportedFormat(
-        path: path, field: "version", found: "\(version)", supported: "\(Self.version)")
-    }
+  }
+
+  /// What is read first, so that another format or version is named as such.
+  private struct Head: Codable {
+    var format: String
+    var version: Int
   }
 }
 

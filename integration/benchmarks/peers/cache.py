@@ -9,6 +9,7 @@ from pathlib import Path
 
 from . import environment, text
 from .rows import REAL, TEXT, Run
+from .specs import INDEX_VERSION
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[1]  # The folder that holds this package.
 MOSAICML_FORMS = ("mds", "mds-zstd")
@@ -65,7 +66,8 @@ class Cache:
         if run.form == "flat":
             return flat
         name = "mosaicml" if run.form in MOSAICML_FORMS else "main"
-        return self.make(name, "format", flat, self.folder / str(run.domains) / run.form, run.form)
+        folder = f"native-{INDEX_VERSION}" if run.form == "native" else run.form
+        return self.make(name, "format", flat, self.folder / str(run.domains) / folder, run.form)
 
     def make(self, name: str, what: str, source: Path, folder: Path, *arguments: str) -> Path:
         """Runs `make` in the environment `name`, where `folder` does not stand whole."""

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+# The version of the index that ends a native shard: shards of another version are made anew.
+INDEX_VERSION = 2
 BYTES = {"name": "bytes", "vocabulary_size": 257, "end_of_text": 256}
 
 

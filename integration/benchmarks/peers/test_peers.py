@@ -110,16 +110,16 @@ class TokenTests(unittest.TestCase):
     def test_the_index_of_a_shard_has_the_documented_layout(self) -> None:
         from .native import index
 
-        content, checksum = index([(1 << 18, 1000, 7, 0xAAAA, 5), (3, 20, 8, 0xBBBB, 6)], 2)
-        # Header 40, two entries of 24, checksum 8; the seek table has three entries of 12 and a footer of 9.
-        self.assertEqual(len(content), 8 + 40 + 2 * 24 + 8 + 8 + 3 * 12 + 9)
-        self.assertEqual(struct.unpack_from("<II", content), (0x184D2A5D, 96))
+        content, checksum = index([(1 << 18, 1000, 2, 7, 0xAAAA, 5), (3, 20, 0, 8, 0xBBBB, 6)])
+        # Header 40, two entries of 28, checksum 8; the seek table has three entries of 12 and a footer of 9.
+        self.assertEqual(len(content), 8 + 40 + 2 * 28 + 8 + 8 + 3 * 12 + 9)
+        self.assertEqual(struct.unpack_from("<II", content), (0x184D2A5D, 104))
         self.assertEqual(content[8:16], b"HEADRACE")
-        self.assertEqual(struct.unpack_from("<IIQQII", content, 16), (1, 2, (1 << 18) + 3, 2, 2, 1 << 18))
-        self.assertEqual(checksum, xxhash.xxh64_intdigest(content[8 : 8 + 88]))
-        self.assertEqual(struct.unpack_from("<Q", content, 8 + 88), (checksum,))
+        self.assertEqual(struct.unpack_from("<IIQQII", content, 16), (2, 2, (1 << 18) + 3, 2, 2, 1 << 18))
+        self.assertEqual(checksum, xxhash.xxh64_intdigest(content[8 : 8 + 96]))
+        self.assertEqual(struct.unpack_from("<Q", content, 8 + 96), (checksum,))
         # The index's own entry: its frame's size, no content, the checksum of nothing.
-        self.assertEqual(struct.unpack_from("<III", content, 104 + 8 + 24), (104, 0, 0x51D8E999))
+        self.assertEqual(struct.unpack_from("<III", content, 112 + 8 + 24), (112, 0, 0x51D8E999))
 
 
 if __name__ == "__main__":
