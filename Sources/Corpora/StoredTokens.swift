@@ -1,3 +1,5 @@
+internal import CKernels
+
 extension StoredTokenType {
   /// The largest token that the type holds and the vocabulary has, as an unsigned number of the
   /// type's size: negative numbers are above it.
@@ -26,21 +28,32 @@ extension StoredTokenType {
     _ source: UnsafeRawPointer, count: Int, into destination: UnsafeMutableRawPointer,
     width: TokenWidth, vocabularySize: Int
   ) -> Int? {
-    let largest =
-      switch (byteCount, width) {
-      case (1, .uint16): widen(source, UInt8.self, destination, UInt16.self, count)
-      case (1, .uint32): widen(source, UInt8.self, destination, UInt32.self, count)
-      case (2, .uint16): widen(source, UInt16.self, destination, UInt16.self, count)
-      case (2, .uint32): widen(source, UInt16.self, destination, UInt32.self, count)
-      case (4, .uint16): widen(source, UInt32.self, destination, UInt16.self, count)
-      case (4, .uint32): widen(source, UInt32.self, destination, UInt32.self, count)
-      case (_, .uint16): widen(source, UInt64.self, destination, UInt16.self, count)
-      case (_, .uint32): widen(source, UInt64.self, destination, UInt32.self, count)
-      }
+    let largest = largest(source, count: count, into: destination, width: width)
     let allowed = largestToken(vocabularySize: vocabularySize)
     if largest <= allowed { return nil }
     // A source that was overwritten is as wide as what was written over it.
     return (0..<count).first { unsigned(at: $0, of: source) > allowed }
+  }
+
+  /// Writes the tokens; returns the largest as an unsigned number of the type's size.
+  private func largest(
+    _ source: UnsafeRawPointer, count: Int, into destination: UnsafeMutableRawPointer,
+    width: TokenWidth
+  ) -> UInt64 {
+    switch (byteCount, width) {
+    case (1, .uint16): headrace_convert_u8_u16(destination, source, count)
+    case (1, .uint32): headrace_convert_u8_u32(destination, source, count)
+    case (2, .uint16) where source == UnsafeRawPointer(destination):
+      headrace_largest_u16(source, count)
+    case (2, .uint16): headrace_convert_u16_u16(destination, source, count)
+    case (2, .uint32): headrace_convert_u16_u32(destination, source, count)
+    case (4, .uint16): headrace_convert_u32_u16(destination, source, count)
+    case (4, .uint32) where source == UnsafeRawPointer(destination):
+      headrace_largest_u32(source, count)
+    case (4, .uint32): headrace_convert_u32_u32(destination, source, count)
+    case (_, .uint16): headrace_convert_u64_u16(destination, source, count)
+    case (_, .uint32): headrace_convert_u64_u32(destination, source, count)
+    }
   }
 
   /// The token at `position`, taken as an unsigned number of the type's size.
@@ -73,24 +86,4 @@ private func number<Number: FixedWidthInteger>(
   Number(
     littleEndian: source.loadUnaligned(
       fromByteOffset: position * MemoryLayout<Number>.size, as: type))
-}
-
-/// Copies numbers and changes their size; returns the largest.
-///
-/// One maximum for the whole run in place of a comparison for each token: that is what lets the
-/// compiler use vector instructions.
-@inline(__always)
-private func widen<Stored, Token>(
-  _ source: UnsafeRawPointer, _: Stored.Type, _ destination: UnsafeMutableRawPointer,
-  _: Token.Type, _ count: Int
-) -> UInt64 where Stored: FixedWidthInteger & UnsignedInteger, Token: FixedWidthInteger {
-  var largest: Stored = 0
-  for position in 0..<count {
-    let stored = number(source, position, Stored.self)
-    largest = max(largest, stored)
-    destination.storeBytes(
-      of: Token(truncatingIfNeeded: stored).littleEndian,
-      toByteOffset: position * MemoryLayout<Token>.size, as: Token.self)
-  }
-  return UInt64(largest)
 }
