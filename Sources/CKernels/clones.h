@@ -1,6 +1,6 @@
-/* One clone of a function per instruction set, chosen by the loader of the program when it starts; the plain clone serves
- * every other machine. Not under a sanitizer: the program's loader chooses before the sanitizer has set itself up, and
- * crashes. */
+/* One clone of a function per instruction set, chosen by the loader of the program when it starts; the plain clone
+ * serves every other machine. Not under a sanitizer: the program's loader chooses before the sanitizer has set itself
+ * up, and crashes. */
 #ifndef HEADRACE_CLONES_H
 #define HEADRACE_CLONES_H
 

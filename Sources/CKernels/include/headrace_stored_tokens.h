@@ -1,7 +1,7 @@
 /* Tokens as other programs stored them, made tokens of a pool, in the byte order of the machine.
  *
- * Every function here is pure, takes any alignment, and returns the largest of the `count` tokens as an unsigned number of
- * the stored size, 0 where there is none: whoever knows the vocabulary compares it once.
+ * Every function here is pure, takes any alignment, and returns the largest of the `count` tokens as an unsigned number
+ * of the stored size, 0 where there is none: whoever knows the vocabulary compares it once.
  */
 #ifndef HEADRACE_STORED_TOKENS_H
 #define HEADRACE_STORED_TOKENS_H
