@@ -84,7 +84,7 @@ public struct RunReport: Sendable {
       domain.name, ReportNumber.fixed(domain.loss, digits: 4),
       ReportNumber.fixed(domain.perplexity, digits: 2), ReportNumber.percent(domain.askedShare),
       ReportNumber.percent(domain.realizedShare), ReportNumber.grouped(domain.tokenCount),
-      ReportNumber.fixed(domain.epochs, digits: 2),
+      domain.epochs.map { ReportNumber.fixed($0, digits: 2) } ?? "unknown",
     ]
   }
 

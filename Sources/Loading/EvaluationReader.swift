@@ -42,8 +42,10 @@ public final class EvaluationReader {
     _ corpus: Corpus, domainIndex: Int, split: Split = .heldOut, sequenceLength: Int,
     allowsUnusedTails: Bool = false, sequences: Range<Int>? = nil
   ) throws(LoadingError) {
-    try LoaderPlan.checkSequenceLength(sequenceLength, allowsUnusedTails: allowsUnusedTails)
     let domain = corpus.domains[domainIndex]
+    try LoaderPlan.checkSequenceLength(
+      sequenceLength, allowsUnusedTails: allowsUnusedTails || domain.samplesAreSequences)
+    try LoaderPlan.checkSampleLength(of: domain, sequenceLength: sequenceLength)
     layout = DomainLayout(of: domain, split: split, sequenceLength: sequenceLength)
     guard layout.access != .openEnded || layout.shardCount == 0 else {
       throw .needsPacking(domain: domain.name, feature: "evaluation")

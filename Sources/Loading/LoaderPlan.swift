@@ -64,10 +64,7 @@ struct LoaderPlan {
     for domain in corpus.domains {
       let layout = DomainLayout(
         of: domain, split: options.split, sequenceLength: batch.sequenceLength)
-      if let count = domain.sampleTokenCount, count != batch.sequenceLength + 1 {
-        throw .sampleLength(
-          domain: domain.name, tokenCount: count, sequenceLength: batch.sequenceLength)
-      }
+      try checkSampleLength(of: domain, sequenceLength: batch.sequenceLength)
       if layout.access == .openEnded, layout.shardCount > 0 {
         layouts.append(layout)
         continue
@@ -144,6 +141,12 @@ struct LoaderPlan {
       throw .microBatches(
         rows: rows, microBatchRows: grouping.microBatchRows, leastRows: max(least, roundedUp))
     }
+  }
+
+  /// Refuses a T that does not fit samples that are sequences.
+  static func checkSampleLength(of domain: Domain, sequenceLength: Int) throws(LoadingError) {
+    guard let count = domain.sampleTokenCount, count != sequenceLength + 1 else { return }
+    throw .sampleLength(domain: domain.name, tokenCount: count, sequenceLength: sequenceLength)
   }
 
   /// Refuses a T that neither divides a frame nor is a multiple of one.

@@ -74,8 +74,9 @@ public struct RunRecord: Sendable, Equatable, Codable {
     public var realizedShare: Double
     /// The tokens that the run trained on.
     public var tokenCount: Int
-    /// How often the domain was read: rows over the sequences of one epoch.
-    public var epochs: Double
+    /// How often the domain was read: rows over the sequences of one epoch; nil for text that is not
+    /// packed, of which nobody knows how much there is.
+    public var epochs: Double?
     /// The held-out loss after the last step; nil without held-out text.
     public var loss: Double?
     /// The lowest held-out loss of all evaluations.
@@ -84,7 +85,7 @@ public struct RunRecord: Sendable, Equatable, Codable {
     /// Creates a domain's part of a record.
     public init(
       name: String, fingerprint: String, askedShare: Double, realizedShare: Double,
-      tokenCount: Int, epochs: Double, loss: Double?, bestLoss: Double?
+      tokenCount: Int, epochs: Double?, loss: Double?, bestLoss: Double?
     ) {
       self.name = name
       self.fingerprint = fingerprint

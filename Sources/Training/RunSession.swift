@@ -236,7 +236,8 @@ struct RunSession<Learner: Trainer> {
         name: corpus.domains[index].name, fingerprint: corpus.domains[index].fingerprint,
         askedShare: askedSum / Double(max(1, lines.steps.count)),
         realizedShare: Double(tokenCount) / Double(max(1, state.tokenTotal)),
-        tokenCount: tokenCount, epochs: Double(tokenCount) / Double(max(1, epochTokens)),
+        tokenCount: tokenCount,
+        epochs: epochTokens > 0 ? Double(tokenCount) / Double(epochTokens) : nil,
         loss: final?.losses[index], bestLoss: state.bestLosses[index])
     }
     let record = RunRecord(
