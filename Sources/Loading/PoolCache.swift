@@ -222,7 +222,7 @@ final class PoolCache: @unchecked Sendable {
   /// there.
   private func leavePool(_ domain: Int, for position: Int) {
     guard let current = domains[domain].current else { return }
-    let pool = orders[domain].place(of: position).pool
+    let pool = knownPlace(of: position, domain: domain).pool
     guard current.pool != pool else { return }
     domains[domain].current = nil
     release(current)
@@ -406,17 +406,29 @@ final class PoolCache: @unchecked Sendable {
 
   /// Returns the pool that holds position `n` of a domain, and the place in it.
   func place(of position: Int, domain: Int) -> (pool: DomainOrder.Pool, row: Int) {
-    guard orders[domain].layout.access == .openEnded else {
-      return orders[domain].place(of: position)
-    }
-    let mark = mark(before: position, domain: domain)
-    return (mark.place, position - mark.position)
+    monitor.lock()
+    defer { monitor.unlock() }
+    return knownPlace(of: position, domain: domain)
   }
 
   /// Returns the last known beginning of a pool of text that is not after `position`.
   func mark(before position: Int, domain: Int) -> TextMark {
     monitor.lock()
     defer { monitor.unlock() }
+    return knownMark(before: position, domain: domain)
+  }
+
+  /// ``place(of:domain:)`` with the lock held.
+  private func knownPlace(of position: Int, domain: Int) -> (pool: DomainOrder.Pool, row: Int) {
+    guard orders[domain].layout.access == .openEnded else {
+      return orders[domain].place(of: position)
+    }
+    let mark = knownMark(before: position, domain: domain)
+    return (mark.place, position - mark.position)
+  }
+
+  /// ``mark(before:domain:)`` with the lock held.
+  private func knownMark(before position: Int, domain: Int) -> TextMark {
     guard let mark = domains[domain].marks.last(where: { $0.position <= position }) else {
       preconditionFailure("no pool of domain \(domain) begins before position \(position)")
     }
