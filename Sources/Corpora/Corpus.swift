@@ -84,6 +84,8 @@ public struct Corpus: Sendable {
   public let domains: [Domain]
   /// What tokenizes the domains that are text.
   package let textTokenizer: (any Tokenizer)?
+  /// How the corpus's files are read.
+  package private(set) var access: FileAccess
   /// What threads work with that read raw MDS shards.
   private let workspaces = MDSWorkspaces()
 
@@ -95,19 +97,28 @@ public struct Corpus: Sendable {
   ///   - tokenizer: What tokenizes the text of a spec's `jsonl` domains; nil for the tokenizer
   ///     that this program knows by the name in the spec.
   /// - Throws: ``CorpusError`` if the manifest or spec is missing, damaged, of another version, or
-  ///   hostile.
+  ///   hostile, or if a read does not come back within 120 seconds.
   public init(at path: String, tokenizer: (any Tokenizer)? = nil) throws(CorpusError) {
-    let fileName = path.split(separator: "/").last.map(String.init) ?? ""
-    if fileName.hasSuffix(".json"), fileName != CorpusManifest.fileName {
-      try self.init(specAt: path, tokenizer: tokenizer)
-      return
-    }
-    try self.init(manifestAt: path, isFile: fileName == CorpusManifest.fileName)
+    try self.init(at: path, tokenizer: tokenizer, access: FileAccess())
   }
 
-  private init(manifestAt path: String, isFile: Bool) throws(CorpusError) {
+  /// Opens a corpus whose files are read in another way than the file system's.
+  package init(at path: String, tokenizer: (any Tokenizer)? = nil, access: FileAccess)
+    throws(CorpusError)
+  {
+    let fileName = path.split(separator: "/").last.map(String.init) ?? ""
+    if fileName.hasSuffix(".json"), fileName != CorpusManifest.fileName {
+      try self.init(specAt: path, tokenizer: tokenizer, access: access)
+      return
+    }
+    try self.init(
+      manifestAt: path, isFile: fileName == CorpusManifest.fileName, access: access)
+  }
+
+  private init(manifestAt path: String, isFile: Bool, access: FileAccess) throws(CorpusError) {
+    self.access = access
     let manifestPath = isFile ? path : path + "/" + CorpusManifest.fileName
-    let manifest = try CorpusManifest.read(from: manifestPath)
+    let manifest = try CorpusManifest.read(from: manifestPath, access: access)
     folder = isFile ? DurableFile.parent(of: path) : path
     name = manifest.name
     tokenizer = manifest.tokenizer
@@ -118,10 +129,15 @@ public struct Corpus: Sendable {
     textTokenizer = nil
   }
 
-  private init(specAt path: String, tokenizer: (any Tokenizer)?) throws(CorpusError) {
-    let bytes = try FileReader.contents(of: path, limit: CorpusManifest.byteLimit)
+  private init(specAt path: String, tokenizer: (any Tokenizer)?, access: FileAccess)
+    throws(CorpusError)
+  {
+    self.access = access
+    let bytes = try FileReader.contents(
+      of: path, limit: CorpusManifest.byteLimit, access: access)
     let resolved = try SpecResolver(
-      spec: try CorpusSpec(json: bytes, path: path), path: path, tokenizer: tokenizer)
+      spec: try CorpusSpec(json: bytes, path: path), path: path, tokenizer: tokenizer,
+      access: access)
     folder = resolved.folder
     name = resolved.spec.name
     self.tokenizer = resolved.spec.tokenizer
@@ -143,6 +159,13 @@ public struct Corpus: Sendable {
       throw .unknownDomain(name: name, known: domainNames)
     }
     return index
+  }
+
+  /// The same corpus, whose files are waited for as long.
+  package func waiting(milliseconds: Int) -> Corpus {
+    var corpus = self
+    corpus.access = access.within(milliseconds: milliseconds)
+    return corpus
   }
 
   /// Returns where a shard lies.
@@ -196,7 +219,7 @@ extension Corpus {
     let description = domain.shards[split, default: []][shardIndex]
     return try ShardReader(
       path: path(of: description), domain: domain.name, description: description,
-      tokenWidth: tokenWidth)
+      tokenWidth: tokenWidth, access: access)
   }
 
   /// Opens a shard of another format that is read from any place.
@@ -208,34 +231,37 @@ extension Corpus {
     case (.mds(let entry, let folder), .mds(let column)):
       return try MDSShard(
         entry, column: column, tokenizer: tokenizer, folder: folder, domain: domain.name,
-        workspaces: workspaces)
+        workspaces: workspaces, access: access)
     case (.megatron(let index, let prefix), _):
       return try MegatronShard(
-        prefix: prefix, index: index, tokenizer: tokenizer, domain: domain.name)
+        prefix: prefix, index: index, tokenizer: tokenizer, domain: domain.name, access: access)
     default:
       preconditionFailure("domain \(domain.name) has no shards that are read by ranges")
     }
   }
 
-  /// Opens a shard that is read from its beginning on.
-  package func openTokenStream(_ shardIndex: Int, of split: Split, domainIndex: Int)
-    throws(CorpusError) -> any TokenStream
-  {
+  /// Opens a shard that is read from its beginning on; `activity` is told of every read.
+  package func openTokenStream(
+    _ shardIndex: Int, of split: Split, domainIndex: Int, activity: ReadActivity? = nil
+  ) throws(CorpusError) -> any TokenStream {
     let domain = domains[domainIndex]
     if case .mds(let entry, let folder) = domain.sources[split, default: []][shardIndex],
       case .mds(let column) = domain.format
     {
       return try MDSStream(
-        entry, column: column, tokenizer: tokenizer, folder: folder, domain: domain.name)
+        entry, column: column, tokenizer: tokenizer, folder: folder, domain: domain.name,
+        access: access, activity: activity)
     }
-    return try openText(shardIndex, of: split, domainIndex: domainIndex, from: TextCursor())
+    return try openText(
+      shardIndex, of: split, domainIndex: domainIndex, from: TextCursor(), activity: activity)
   }
 
   /// Opens a file of text at a cursor.
   ///
   /// - Precondition: The domain is text.
   package func openText(
-    _ shardIndex: Int, of split: Split, domainIndex: Int, from cursor: TextCursor
+    _ shardIndex: Int, of split: Split, domainIndex: Int, from cursor: TextCursor,
+    activity: ReadActivity? = nil
   ) throws(CorpusError) -> TextTokenStream {
     let domain = domains[domainIndex]
     guard case .jsonLines(let field) = domain.format, let textTokenizer else {
@@ -243,6 +269,6 @@ extension Corpus {
     }
     return try TextTokenStream(
       path: path(of: domain.shards[split, default: []][shardIndex]), domain: domain.name,
-      field: field, tokenizer: textTokenizer, from: cursor)
+      field: field, tokenizer: textTokenizer, from: cursor, access: access, activity: activity)
   }
 }

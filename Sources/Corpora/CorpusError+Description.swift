@@ -18,6 +18,10 @@ extension CorpusError: CustomStringConvertible {
     case .cannotRead(let path, let byteOffset, let code):
       "cannot read \(path) at byte \(byteOffset): \(systemText(code)). The disk or the network "
         + "file system may be failing; read the file with another program, then try again."
+    case .timedOut(let stall): stall.description
+    case .readsHang(let path, let count):
+      "\(path) was not looked at: \(count) calls for files have not come back, and no other is begun "
+        + "before one does. The disk or the network file system hangs; mend it, or open anew."
     case .endsEarly(let path, let byteOffset, let byteCount, let fileByteCount):
       "\(path) ends at byte \(fileByteCount), but \(byteCount) bytes at \(byteOffset) belong to "
         + "it: the file is truncated. Copy or pack it again."

@@ -4,6 +4,10 @@ public enum CorpusError: Error {
   case cannotOpen(path: String, code: Int32)
   /// Reading at `byteOffset` failed and kept failing; `code` is errno.
   case cannotRead(path: String, byteOffset: Int, code: Int32)
+  /// Something did not come to an end in time; it may pass.
+  case timedOut(Stall)
+  /// So many calls for files have not come back that no other is begun, such as one for `path`.
+  case readsHang(path: String, count: Int)
   /// The file ends at `fileByteCount` although `byteCount` bytes at `byteOffset` belong to it.
   case endsEarly(path: String, byteOffset: Int, byteCount: Int, fileByteCount: Int)
   /// Writing at `byteOffset` failed; `code` is errno. What stood at the final name stands

@@ -167,8 +167,10 @@ package struct CorpusManifest: Sendable, Equatable, Codable {
   }
 
   /// Reads and checks the manifest at `path`.
-  package static func read(from path: String) throws(CorpusError) -> CorpusManifest {
-    let bytes = try FileReader.contents(of: path, limit: byteLimit)
+  package static func read(from path: String, access: FileAccess = .direct) throws(CorpusError)
+    -> CorpusManifest
+  {
+    let bytes = try FileReader.contents(of: path, limit: byteLimit, access: access)
     let manifest: CorpusManifest
     do {
       let head = try JSONDecoder().decode(Head.self, from: Data(bytes))

@@ -90,13 +90,16 @@ extension FileReader {
   /// Returns the hash of the whole file, in lowercase hexadecimal digits.
   ///
   /// - Complexity: O(bytes) time; a buffer of 256 KiB.
-  package func hash(_ algorithm: HashAlgorithm) throws(CorpusError) -> String {
+  package func hash(_ algorithm: HashAlgorithm, _ activity: ReadActivity? = nil)
+    throws(CorpusError) -> String
+  {
     var hash = RunningHash(algorithm)
     let buffer = TextBuffer(capacity: 1 << 18)
     var position = 0
     while position < byteCount {
       let piece = UnsafeMutableRawBufferPointer(
         start: buffer.base, count: min(buffer.capacity, byteCount - position))
+      activity?.advance(to: position)
       try read(into: piece, at: position)
       hash.add(UnsafeRawBufferPointer(piece))
       position += piece.count

@@ -77,6 +77,9 @@ package final class FrameEncoder {
 /// It owns the one buffer into which compressed bytes are read, so that decoding a frame allocates
 /// nothing.
 package final class FrameDecoder {
+  /// What is told of each frame and stage; nil for nothing.
+  package var activity: ReadActivity?
+
   private let context: OpaquePointer
   // Owned by this object: grown when a larger frame comes, freed with it.
   private var compressed: UnsafeMutableRawBufferPointer

@@ -8,11 +8,12 @@ package final class ShardReader: Sendable {
   private let file: FileReader
 
   /// Opens the shard at `path`, which must be the one that the manifest describes.
-  package init(path: String, domain: String, description: ShardDescription, tokenWidth: TokenWidth)
-    throws(CorpusError)
-  {
+  package init(
+    path: String, domain: String, description: ShardDescription, tokenWidth: TokenWidth,
+    access: FileAccess = .direct
+  ) throws(CorpusError) {
     place = ShardPlace(domain: domain, path: path)
-    file = try FileReader(path: path)
+    file = try FileReader(path: path, access: access)
     guard file.byteCount == description.byteCount else {
       throw .shardDiffers(
         place, field: "size in bytes", recorded: UInt64(clamping: description.byteCount),
@@ -47,6 +48,7 @@ package final class ShardReader: Sendable {
       destination.count == entry.tokenCount * index.tokenWidth.byteCount,
       "frame \(frameIndex) does not fill \(destination.count) bytes")
     let frame = try verifiedBytes(ofFrame: frameIndex, using: decoder)
+    decoder.activity?.note(.decoding, frame: frameIndex, byteOffset: entry.byteOffset)
     if let fault = decoder.decode(frame, into: destination) {
       throw damage(frameIndex, fault)
     }
@@ -63,10 +65,12 @@ package final class ShardReader: Sendable {
   {
     let entry = index.frames[frameIndex]
     let compressed = decoder.compressedBuffer(byteCount: entry.byteCount)
+    decoder.activity?.note(.reading, frame: frameIndex, byteOffset: entry.byteOffset)
     do throws(CorpusError) {
       try file.read(into: compressed, at: entry.byteOffset)
     } catch {
       guard case .endsEarly(_, _, _, let fileByteCount) = error else {
+        if error.stall != nil { throw error.naming(domain: place.domain, frame: frameIndex) }
         throw .frameUnreadable(place, frame: frameIndex, underlying: error)
       }
       throw damage(frameIndex, .truncated(fileByteCount: fileByteCount))

@@ -3,14 +3,18 @@ struct SpecResolver {
   let spec: CorpusSpec
   let path: String
   let folder: String
+  let access: FileAccess
   let tokenWidth: TokenWidth
   /// What tokenizes text; nil if no domain is text.
   let tokenizer: (any Tokenizer)?
 
   private let formats: [DomainFormat]
 
-  init(spec: CorpusSpec, path: String, tokenizer: (any Tokenizer)?) throws(CorpusError) {
+  init(spec: CorpusSpec, path: String, tokenizer: (any Tokenizer)?, access: FileAccess)
+    throws(CorpusError)
+  {
     self.spec = spec
+    self.access = access
     self.path = path
     folder = DurableFile.parent(of: path)
     let described = spec.tokenizer
@@ -120,8 +124,8 @@ struct SpecResolver {
     switch format {
     case .native: [try nativeShard(at: match, of: domain)]
     case .mds(let column): try mdsShards(in: match, column: column, of: domain)
-    case .megatron: [try Self.megatronShard(prefix: match, of: domain)]
-    case .jsonLines: [Found(description: try Self.textFile(at: match), source: .text)]
+    case .megatron: [try megatronShard(prefix: match, of: domain)]
+    case .jsonLines: [Found(description: try textFile(at: match), source: .text)]
     }
   }
 
@@ -130,8 +134,9 @@ struct SpecResolver {
     throws(CorpusError) -> [Found]
   {
     var found: [Found] = []
-    for entry in try MDSFolder.read(folder: folder) {
-      let count = try entry.count(column, in: folder, domain: domain.name)
+    for entry in try MDSFolder.read(folder: folder, access: access) {
+      let count = try entry.count(
+        column, in: folder, domain: domain.name, access: access)
       let description = ShardDescription(
         path: folder + "/" + entry.path, tokenCount: count.tokenCount,
         documentCount: min(count.documentCount, count.tokenCount),
@@ -145,10 +150,11 @@ struct SpecResolver {
     return found
   }
 
-  private static func megatronShard(prefix: String, of domain: SpecDomain) throws(CorpusError)
+  private func megatronShard(prefix: String, of domain: SpecDomain) throws(CorpusError)
     -> Found
   {
-    let index = try MegatronIndex.read(prefix: prefix, domain: domain.name)
+    let index = try MegatronIndex.read(
+      prefix: prefix, domain: domain.name, access: access)
     return Found(
       description: ShardDescription(
         path: prefix + ".bin", tokenCount: index.tokenCount,
@@ -159,7 +165,7 @@ struct SpecResolver {
 
   /// Reads the index of a native shard.
   private func nativeShard(at path: String, of domain: SpecDomain) throws(CorpusError) -> Found {
-    let file = try FileReader(path: path)
+    let file = try FileReader(path: path, access: access)
     let (index, checksum) = try ShardIndex.read(from: file, domain: domain.name)
     guard index.tokenWidth == tokenWidth else {
       throw .spec(
@@ -176,8 +182,8 @@ struct SpecResolver {
 
   /// Describes a file of text by its size and a hash of its beginning and end: enough to notice
   /// that another file stands there, without reading it all.
-  private static func textFile(at path: String) throws(CorpusError) -> ShardDescription {
-    let file = try FileReader(path: path)
+  private func textFile(at path: String) throws(CorpusError) -> ShardDescription {
+    let file = try FileReader(path: path, access: access)
     let sampleByteCount = min(64 << 10, file.byteCount)
     let bytes =
       try file.bytes(at: 0, count: sampleByteCount)

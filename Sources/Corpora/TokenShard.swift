@@ -6,8 +6,8 @@ package protocol TokenShard: Sendable {
   /// Reads the whole shard and compares it with the hashes that its index records; does nothing
   /// where none is recorded.
   ///
-  /// Called once before the first token is handed out.
-  func verify() throws(CorpusError)
+  /// Called once before the first token is handed out; `activity` is told how far it is.
+  func verify(_ activity: ReadActivity?) throws(CorpusError)
 
   /// Writes tokens `range` of the shard into `memory`, as little-endian tokens of `width`.
   ///

@@ -47,7 +47,7 @@ public final class DocumentFinder {
     tokenWidth = corpus.tokenWidth
     store = ShardStore(corpus: corpus, split: split)
     do throws(CorpusError) { decoder = try FrameDecoder(verifiesContent: false) } catch {
-      throw .corpus(error)
+      throw LoadingError(error)
     }
     memory = .allocate(byteCount: tokensPerFrame * corpus.tokenWidth.byteCount, alignment: 64)
   }
@@ -86,7 +86,7 @@ public final class DocumentFinder {
       return RowDocuments(
         documents: first..<end + 1, offsetInFirst: origin.tokenOffset - begin)
     } catch {
-      throw .corpus(error)
+      throw LoadingError(error)
     }
   }
 

@@ -35,12 +35,27 @@ public final class EvaluationReader {
   ///   - sequenceLength: T, which must divide a frame or be a multiple of one.
   ///   - allowsUnusedTails: Whether any other T is accepted, which leaves the frames' tails out.
   ///   - sequences: Which sequences of the split; nil for all. Ranks take disjoint ranges.
+  ///   - readTimeoutInSeconds: The seconds after which a read that does not come back is an error,
+  ///     at least 1.
   /// - Throws: ``LoadingError/sequenceLength(value:below:above:)``,
   ///   ``LoadingError/setting(name:value:allowed:)``, or ``LoadingError/corpus(_:)``. A split
   ///   without one whole sequence is no error: it gives none.
-  public init(
+  public convenience init(
     _ corpus: Corpus, domainIndex: Int, split: Split = .heldOut, sequenceLength: Int,
-    allowsUnusedTails: Bool = false, sequences: Range<Int>? = nil
+    allowsUnusedTails: Bool = false, sequences: Range<Int>? = nil,
+    readTimeoutInSeconds: Int = 120
+  ) throws(LoadingError) {
+    try LoaderPlan.checkReadTimeout(inSeconds: readTimeoutInSeconds)
+    try self.init(
+      corpus.waiting(milliseconds: readTimeoutInSeconds * 1000), domainIndex: domainIndex,
+      split: split, sequenceLength: sequenceLength, allowsUnusedTails: allowsUnusedTails,
+      range: sequences)
+  }
+
+  /// Opens a split of a domain, whose files are waited for as long as the corpus says.
+  package init(
+    _ corpus: Corpus, domainIndex: Int, split: Split, sequenceLength: Int,
+    allowsUnusedTails: Bool = false, range sequences: Range<Int>?
   ) throws(LoadingError) {
     let domain = corpus.domains[domainIndex]
     try LoaderPlan.checkSequenceLength(
@@ -60,7 +75,7 @@ public final class EvaluationReader {
     do throws(CorpusError) {
       decoder = try UnitDecoder(store: store, tokenWidth: corpus.tokenWidth)
     } catch {
-      throw .corpus(error)
+      throw LoadingError(error)
     }
     if layout.access == .stream, layout.sequenceCount > 0 {
       // One unit to a pool, and the shards in their own order: neither key is used.
@@ -85,7 +100,8 @@ public final class EvaluationReader {
   ///   - rows: How many sequences to copy at most.
   ///   - buffer: Room for `rows` × (T + 1) elements, filled row after row.
   /// - Returns: How many were copied; fewer than `rows` at the end, then 0.
-  /// - Throws: ``LoadingError/corpus(_:)`` for damage,
+  /// - Throws: ``LoadingError/corpus(_:)`` for damage, or ``LoadingError/timedOut(_:)`` for a read
+  ///   that does not come back, after either of which the next call tries the same again;
   ///   ``LoadingError/bufferSize(elementCount:required:)``, or ``LoadingError/tokenType(_:width:)``
   ///   if the elements cannot hold the tokens.
   public func next<Element: TokenElement>(
@@ -126,7 +142,7 @@ public final class EvaluationReader {
         try decoder.decode(unit: unit, of: domainIndex, layout: layout, into: memory)
       }
     } catch {
-      throw .corpus(error)
+      throw LoadingError(error)
     }
     self.unit = unit
   }

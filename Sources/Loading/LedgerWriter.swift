@@ -27,6 +27,8 @@ final class LedgerWriter {
   /// The open file; nil where bytes are only counted.
   private let descriptor: Int32?
   private var buffer: [UInt8] = []
+  /// Whether the file may hold a part of a line behind its whole ones.
+  private var isTorn = false
   /// The quarantine list of the last line, and its text.
   private var quarantine: (list: Quarantine, text: [UInt8]) = (Quarantine(), [])
 
@@ -170,11 +172,15 @@ final class LedgerWriter {
 
   private func flush() throws(LoadingError) {
     if let descriptor {
+      // Half a line must not stay: the next one would be glued to it.
+      if isTorn, ftruncate(descriptor, off_t(byteCount)) != 0 {
+        throw .corpus(.cannotWrite(path: path, byteOffset: byteCount, code: errno))
+      }
+      isTorn = false
       do throws(CorpusError) {
         try writeAll(buffer, to: descriptor, path: path, at: byteCount)
       } catch {
-        // Half a line must not stay: the next one would be glued to it.
-        _ = ftruncate(descriptor, off_t(byteCount))
+        isTorn = ftruncate(descriptor, off_t(byteCount)) != 0
         throw .corpus(error)
       }
     }

@@ -112,7 +112,9 @@ public final class Loader {
     }
     moment = PolicyMoment(self.policy)
     draw = BatchDraw(identity: plan.identity)
-    store = ShardStore(corpus: corpus, split: options.split)
+    let timeout = options.readTimeoutInMilliseconds ?? options.readTimeoutInSeconds * 1000
+    let source = corpus.waiting(milliseconds: timeout)
+    store = ShardStore(corpus: source, split: options.split)
     quarantineRule = options.quarantine
     let decoder: UnitDecoder
     do throws(CorpusError) {
@@ -123,9 +125,9 @@ public final class Loader {
     cache = try PoolCache(
       orders: plan.orders,
       streams: SequenceStream.all(
-        of: corpus, split: options.split, orders: plan.orders, store: store),
+        of: source, split: options.split, orders: plan.orders, store: store),
       store: store, geometry: plan.geometry, byteBudget: plan.poolByteBudget,
-      threadCount: options.threadCount, readTimeoutInSeconds: options.readTimeoutInSeconds,
+      threadCount: options.threadCount, timeoutInMilliseconds: timeout,
       toleratesOtherFrames: options.quarantine == .collect)
     reader = PoolReader(cache: cache, decoder: decoder)
     quarantine = options.quarantined

@@ -76,8 +76,10 @@ public struct LoaderOptions: Sendable, Equatable {
   public var byteBudget = 256 << 20
   /// The threads that decode ahead; 0 decodes in `next()`.
   public var threadCount = 1
-  /// The seconds after which a read that does not come back is an error.
+  /// The seconds after which a read that does not come back is an error, in whatever thread.
   public var readTimeoutInSeconds = 120
+  /// The same in milliseconds, for tests; nil for what the seconds say.
+  package var readTimeoutInMilliseconds: Int?
   /// Whether a sequence length that leaves the frames' tails unused is accepted.
   public var allowsUnusedTails = false
   /// What happens on invalid feedback.

@@ -113,7 +113,7 @@ struct LoaderPlan {
   ) throws(LoadingError) {
     try check("units per pool", options.unitsPerPool, in: 1...unitsPerPoolLimit)
     try check("threads", options.threadCount, in: 0...threadLimit)
-    try check("read timeout in seconds", options.readTimeoutInSeconds, in: 1...86_400)
+    try checkReadTimeout(inSeconds: options.readTimeoutInSeconds)
     guard options.quarantine == .off || options.worldSize == 1 else {
       throw .quarantineCollects(worldSize: options.worldSize)
     }
@@ -125,6 +125,11 @@ struct LoaderPlan {
     let framesPerUnit = (batch.sequenceLength + tokensPerFrame - 1) / tokensPerFrame
     let unitTokens = max(framesPerUnit * tokensPerFrame, 2 * tokensPerFrame)
     try check("units per pool", options.unitsPerPool, in: 1...max(1, (1 << 31) / unitTokens))
+  }
+
+  /// Checks how long a read is waited for.
+  static func checkReadTimeout(inSeconds seconds: Int) throws(LoadingError) {
+    try check("read timeout in seconds", seconds, in: 1...86_400)
   }
 
   /// Checks the rows of a batch, at open and when they change.

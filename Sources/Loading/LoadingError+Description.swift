@@ -49,10 +49,7 @@ extension LoadingError: CustomStringConvertible {
         + "manual."
     case .bufferSize(let elementCount, let required):
       "the buffer has \(elementCount) elements; the batch has \(required)."
-    case .readTimedOut(let place, let frame, let timeoutInSeconds):
-      "\(place), frame \(frame): a read did not come back within \(timeoutInSeconds) s. The disk or "
-        + "the network file system hangs; mend it, then resume from the last checkpoint."
-
+    case .timedOut(let stall): stall.description
     case .checkpointDiffers, .corpusChanged, .checkpointDamaged, .ledgerTooShort,
       .ledgerDiffers, .ledgerCorpusDiffers, .ledgerExists, .ledgerDamaged,
       .ledgerHeaderDamaged, .ledgerStepMissing, .replayDiffers,

@@ -68,8 +68,17 @@ public enum LoadingError: Error {
   case policyIsNotManual(policy: String)
   /// A caller's buffer has another size than the batch.
   case bufferSize(elementCount: Int, required: Int)
-  /// A read did not come back in time; the loader cannot go on, but can be closed.
-  case readTimedOut(ShardPlace, frame: Int, timeoutInSeconds: Int)
+  /// Something did not come to an end in time.
+  ///
+  /// Nothing was lost: the next call tries the same again, and closing waits for nothing.
+  case timedOut(Stall)
+}
+
+extension LoadingError {
+  /// Makes the error of what was found wrong with the corpus, or took too long in it.
+  init(_ error: CorpusError) {
+    self = error.stall.map { .timedOut($0) } ?? .corpus(error)
+  }
 }
 
 /// What is wrong with a checkpoint file.

@@ -20,7 +20,7 @@ final class PoolCache: @unchecked Sendable {
   /// The streams of the domains that are read so, `[domain]`.
   private let streams: [SequenceStream?]
   private let store: ShardStore
-  private let readTimeoutInSeconds: Int
+  private let timeoutInMilliseconds: Int
   /// Whether a row counts as decoded as soon as its own frames are, whatever else its unit holds.
   private let toleratesOtherFrames: Bool
   /// What the last row that could not be read met; only the loader's thread touches it.
@@ -58,13 +58,13 @@ final class PoolCache: @unchecked Sendable {
 
   init(
     orders: [DomainOrder], streams: [SequenceStream?], store: ShardStore, geometry: PoolGeometry,
-    byteBudget: Int, threadCount: Int, readTimeoutInSeconds: Int, toleratesOtherFrames: Bool
+    byteBudget: Int, threadCount: Int, timeoutInMilliseconds: Int, toleratesOtherFrames: Bool
   ) throws(LoadingError) {
     self.orders = orders
     self.streams = streams
     self.store = store
     self.geometry = geometry
-    self.readTimeoutInSeconds = readTimeoutInSeconds
+    self.timeoutInMilliseconds = timeoutInMilliseconds
     self.toleratesOtherFrames = toleratesOtherFrames
     let slotLimit = geometry.poolLimit(
       domainCount: orders.count, threadCount: threadCount, byteBudget: byteBudget)
@@ -181,7 +181,7 @@ final class PoolCache: @unchecked Sendable {
   {
     lastFailure = nil
     var triedRank: Int?
-    var wait: (rank: Int, deadline: Deadline)?
+    var watched: (rank: Int, watch: DecodeWatch)?
     monitor.lock()
     while true {
       let wanted = streams[slot.domain] == nil ? rank : min(rank, slot.firstRankNotReady)
@@ -193,24 +193,27 @@ final class PoolCache: @unchecked Sendable {
       case .failed where toleratesOtherFrames && failure(ofRow: row, rank: wanted, of: slot) == nil:
         monitor.unlock()
         return false
-      case .failed(let error) where triedRank == wanted:
+      case .failed(let error)
+      where triedRank == wanted || watched?.rank == wanted && error.stall != nil:
+        // What took too long while it was waited for here is not waited for twice.
         let met = failure(ofRow: row, rank: wanted, of: slot)
         monitor.unlock()
         lastFailure = met.map { (slot.domain, $0.shard, $0.error) }
-        throw .corpus(met?.error ?? error)
+        throw LoadingError(met?.error ?? error)
       case .failed, .empty:
         guard !domains[slot.domain].isStreaming else { fallthrough }
         // What failed in a thread, or in an earlier call, may have passed or been mended since.
         triedRank = wanted
         decodeUnlocked(rank: wanted, of: slot, using: decoder)
       case .decoding:
-        if wait?.rank != wanted {
-          wait = (wanted, Deadline(inSeconds: readTimeoutInSeconds))
+        var watch = watched?.rank == wanted ? watched?.watch : nil
+        if let record = waitForThreads(&watch, activity(ofRank: wanted, of: slot)),
+          case .decoding = slot.states[wanted]
+        {
+          monitor.unlock()
+          throw timeout(record)
         }
-        if let wait, !waitForThreads(until: wait.deadline), !slot.isReady(wanted) {
-          defer { monitor.unlock() }
-          throw timeout(ofUnit: wanted, of: slot)
-        }
+        watched = watch.map { (wanted, $0) }
       }
     }
   }
@@ -236,6 +239,7 @@ final class PoolCache: @unchecked Sendable {
   private func decodeUnlocked(rank: Int, of slot: PoolSlot, using decoder: UnitDecoder) {
     slot.states[rank] = .decoding
     slot.decodingCount += 1
+    slot.activities[rank] = streams[slot.domain]?.activity ?? decoder.activity
     let mark = markOfPool(slot)
     domains[slot.domain].isStreaming = streams[slot.domain] != nil
     monitor.unlock()
@@ -249,6 +253,7 @@ final class PoolCache: @unchecked Sendable {
     monitor.lock()
     domains[slot.domain].isStreaming = false
     slot.decodingCount -= 1
+    slot.activities[rank] = nil
     if let failure {
       slot.failures[rank] =
         streams[slot.domain].map { [(shard: $0.shardIndex, error: failure)] } ?? decoder.failures
@@ -301,18 +306,30 @@ final class PoolCache: @unchecked Sendable {
     if idleThreadCount > 0 { monitor.broadcast() }
   }
 
-  /// Waits until a thread has decoded something; false if none has by `deadline`.
-  private func waitForThreads(until deadline: Deadline) -> Bool {
+  /// Waits until a thread has decoded something, or nobody gets on.
+  ///
+  /// - Returns: What the thread behind `activity` is stuck in; nil if it gets on.
+  private func waitForThreads(
+    _ watch: inout DecodeWatch?, _ activity: @autoclosure () -> ReadActivity?
+  )
+    -> ReadActivity.Record?
+  {
+    var now = watch ?? DecodeWatch(timeoutInMilliseconds: timeoutInMilliseconds)
+    defer { watch = now }
     isCallerWaiting = true
     defer { isCallerWaiting = false }
-    return monitor.wait(until: deadline)
+    return monitor.wait(until: now.deadline) ? nil : now.stuck(activity())
   }
 
-  /// Names a unit whose read does not come back.
-  private func timeout(ofUnit rank: Int, of slot: PoolSlot) -> LoadingError {
-    let (place, frame) = store.place(
-      ofUnit: slot.units[rank], domain: slot.domain, layout: orders[slot.domain].layout)
-    return .readTimedOut(place, frame: frame, timeoutInSeconds: readTimeoutInSeconds)
+  /// What the thread is doing that a unit waits for: the one that decodes it, or of a stream the
+  /// one that decodes another of its units.
+  private func activity(ofRank rank: Int, of slot: PoolSlot) -> ReadActivity? {
+    slot.activities[rank] ?? streams[slot.domain]?.activity
+  }
+
+  /// Names what a thread does not get on with.
+  private func timeout(_ record: ReadActivity.Record) -> LoadingError {
+    .timedOut(store.stall(record, timeoutInMilliseconds: timeoutInMilliseconds))
   }
 
   /// Gives a slot back.
@@ -336,28 +353,22 @@ final class PoolCache: @unchecked Sendable {
   /// Returns a slot for the pool that the caller needs now, taking the one that is needed last if
   /// it must.
   private func slotForCaller() throws(LoadingError) -> (slot: PoolSlot, evicted: Int?) {
+    var watch: DecodeWatch?
     while true {
       if let slot = unusedSlot() { return (slot, nil) }
       if let victim = latest(neededAfter: -1, sparesPinned: false) {
         return (evict(victim), victim.isNext ? nil : victim.domain)
       }
-      // Every slot is being written to; the threads need nothing of ours to finish.
-      if !waitForThreads(until: Deadline(inSeconds: readTimeoutInSeconds)),
-        let (slot, rank) = unitInDecoding()
-      {
-        throw timeout(ofUnit: rank, of: slot)
-      }
+      // Every slot is being written to; the threads need nothing of ours to finish. Whichever gets
+      // on makes room, so it is the one that got on last that is waited for.
+      if let record = waitForThreads(&watch, latestActivity) { throw timeout(record) }
     }
   }
 
-  /// Returns a unit that a thread is decoding.
-  private func unitInDecoding() -> (PoolSlot, rank: Int)? {
-    for slot in slots {
-      for rank in 0..<slot.unitCount {
-        if case .decoding = slot.states[rank] { return (slot, rank) }
-      }
-    }
-    return nil
+  /// What the thread is doing that got on last of those that decode.
+  private var latestActivity: ReadActivity? {
+    slots.flatMap { $0.activities.compactMap(\.self) }
+      .max { $0.current.moment < $1.current.moment }
   }
 
   /// A pool that may make room for another.
@@ -404,7 +415,7 @@ final class PoolCache: @unchecked Sendable {
 
   // MARK: Text
 
-  /// Returns the pool that holds position `n` of a domain, and the place in it.
+  /// Returns the pool that holds a position of a domain, and the place in it.
   func place(of position: Int, domain: Int) -> (pool: DomainOrder.Pool, row: Int) {
     monitor.lock()
     defer { monitor.unlock() }

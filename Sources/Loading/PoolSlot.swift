@@ -69,6 +69,8 @@ final class PoolSlot {
   /// The unit at each rank of the pool.
   private(set) var units: [Int]
   var states: [UnitState]
+  /// What the thread is doing that decodes each unit.
+  var activities: [ReadActivity?]
   /// The shards in which each unit that has failed did so; the rest of it is decoded.
   var failures: [[(shard: Int, error: CorpusError)]]
   var readyCount = 0
@@ -82,6 +84,7 @@ final class PoolSlot {
     rowOffsets = .allocate(capacity: geometry.unitsPerPool * geometry.sequencesPerUnit)
     units = Array(repeating: 0, count: geometry.unitsPerPool)
     states = Array(repeating: .empty, count: geometry.unitsPerPool)
+    activities = Array(repeating: nil, count: geometry.unitsPerPool)
     failures = Array(repeating: [], count: geometry.unitsPerPool)
   }
 

@@ -9,6 +9,9 @@ internal import Corpora
 /// One thread at a time uses it: the cache has one unit of such a domain decoded at once.
 final class SequenceStream: @unchecked Sendable {
   // Sound: see above; what is handed from thread to thread passes through the cache's lock.
+  /// What is being done now, for whoever waits for it.
+  let activity = ReadActivity()
+
   private let corpus: Corpus
   /// What says which shards are in quarantine.
   private let store: ShardStore
@@ -88,6 +91,7 @@ final class SequenceStream: @unchecked Sendable {
   func decode(
     _ pool: DomainOrder.Pool, rank: Int, into memory: UnsafeMutableRawBufferPointer
   ) throws(CorpusError) {
+    activity.begin(.decoding, domain: domain, shard: shardIndex)
     let place = Place(pool: pool, rank: rank)
     let unit = pool.index * order.unitsPerPool + rank
     if next != place {
@@ -114,10 +118,19 @@ final class SequenceStream: @unchecked Sendable {
     }
     guard left > 0 else { return }
     if !isInQuarantine {
-      let stream = try openStream()
-      try stream.skip(left * order.layout.sequenceStride)
+      try skip(left * order.layout.sequenceStride, of: try openStream())
     }
     rowsOfShard = left
+  }
+
+  /// Passes over tokens; in pieces, so that it is seen to get on.
+  private func skip(_ tokenCount: Int, of stream: any TokenStream) throws(CorpusError) {
+    for first in stride(from: 0, to: tokenCount, by: tokensPerFrame) {
+      activity.note(.decoding)
+      do throws(CorpusError) { try stream.skip(min(tokensPerFrame, tokenCount - first)) } catch {
+        throw store.naming(error, domain: domain)
+      }
+    }
   }
 
   // MARK: Text
@@ -127,6 +140,7 @@ final class SequenceStream: @unchecked Sendable {
   func decode(
     _ mark: TextMark, rank: Int, into memory: UnsafeMutableRawBufferPointer
   ) throws(CorpusError) -> Outcome {
+    activity.begin(.decoding, domain: domain, shard: shardIndex)
     let place = Place(pool: mark.place, rank: rank)
     let rowCount = order.layout.sequencesPerUnit
     if next != place {
@@ -181,8 +195,13 @@ final class SequenceStream: @unchecked Sendable {
     begin(epoch: mark.epoch)
     shardRank = mark.shardRank
     guard shardRank < shards.count, mark.cursor != TextCursor() || mark.carry != nil else { return }
-    stream = try corpus.openText(
-      shards[shardRank], of: split, domainIndex: domain, from: mark.cursor)
+    activity.begin(.opening, domain: domain, shard: shards[shardRank])
+    do throws(CorpusError) {
+      stream = try corpus.openText(
+        shards[shardRank], of: split, domainIndex: domain, from: mark.cursor, activity: activity)
+    } catch {
+      throw error.naming(.opening, domain: corpus.domains[domain].name)
+    }
     carry = mark.carry
   }
 
@@ -213,11 +232,23 @@ final class SequenceStream: @unchecked Sendable {
 
   private func openStream() throws(CorpusError) -> any TokenStream {
     let shard = shards[shardRank]
-    let opened = try corpus.openTokenStream(shard, of: split, domainIndex: domain)
+    activity.begin(.opening, domain: domain, shard: shard)
+    let name = corpus.domains[domain].name
+    let opened: any TokenStream
+    do throws(CorpusError) {
+      opened = try corpus.openTokenStream(
+        shard, of: split, domainIndex: domain, activity: activity)
+    } catch {
+      throw error.naming(.opening, domain: name)
+    }
     if !isVerified[shard] {
-      try opened.verify()
+      activity.note(.verifying)
+      do throws(CorpusError) { try opened.verify() } catch {
+        throw error.naming(.verifying, domain: name)
+      }
       isVerified[shard] = true
     }
+    activity.note(.decoding)
     stream = opened
     return opened
   }
@@ -253,7 +284,11 @@ final class SequenceStream: @unchecked Sendable {
           return true
         }
         let stream = if let stream { stream } else { try openStream() }
-        if try readRow(into: row, from: stream) {
+        let isRead: Bool
+        do throws(CorpusError) { isRead = try readRow(into: row, from: stream) } catch {
+          throw store.naming(error, domain: domain)
+        }
+        if isRead {
           rowsOfShard += 1
           return true
         }

@@ -50,7 +50,12 @@ final class ShardStore: @unchecked Sendable {
   /// Returns the open shard of a native domain.
   func reader(domain: Int, shard: Int) throws(CorpusError) -> ShardReader {
     if case .frames(let reader) = handle(domain: domain, shard: shard) { return reader }
-    let reader = try corpus.openShard(shard, of: split, domainIndex: domain)
+    let reader: ShardReader
+    do throws(CorpusError) {
+      reader = try corpus.openShard(shard, of: split, domainIndex: domain)
+    } catch {
+      throw error.naming(.opening, domain: corpus.domains[domain].name)
+    }
     if case .frames(let earlier) = keep(.frames(reader), domain: domain, shard: shard) {
       return earlier
     }
@@ -58,13 +63,26 @@ final class ShardStore: @unchecked Sendable {
   }
 
   /// Returns the open shard of a domain of another format, after it was verified once.
-  func tokenShard(domain: Int, shard: Int) throws(CorpusError) -> any TokenShard {
+  func tokenShard(domain: Int, shard: Int, _ activity: ReadActivity) throws(CorpusError)
+    -> any TokenShard
+  {
     if case .tokens(let opened) = handle(domain: domain, shard: shard) { return opened }
-    let opened = try corpus.openTokenShard(shard, of: split, domainIndex: domain)
+    let name = corpus.domains[domain].name
+    let opened: any TokenShard
+    do throws(CorpusError) {
+      opened = try corpus.openTokenShard(shard, of: split, domainIndex: domain)
+    } catch {
+      throw error.naming(.opening, domain: name)
+    }
     monitor.lock()
     let isKnown = isVerified[domain][shard]
     monitor.unlock()
-    if !isKnown { try opened.verify() }
+    if !isKnown {
+      activity.note(.verifying)
+      do throws(CorpusError) { try opened.verify(activity) } catch {
+        throw error.naming(.verifying, domain: name)
+      }
+    }
     if case .tokens(let earlier) = keep(.tokens(opened), domain: domain, shard: shard) {
       return earlier
     }
@@ -128,23 +146,17 @@ final class ShardStore: @unchecked Sendable {
     return quarantined.contains(frame, shard: shard, domain: domain)
   }
 
-  /// Names the shard and the first frame of a unit, for errors; opens nothing.
-  func place(ofUnit unit: Int, domain: Int, layout: DomainLayout) -> (ShardPlace, frame: Int) {
-    var (shard, frame) = (0, 0)
-    if unit < layout.frameUnitCount {
-      let frames = layout.frames(ofUnit: unit)
-      (shard, frame) = (frames.shard, frames.frames.lowerBound)
-    } else if layout.access == .units {
-      var isFirst = true
-      layout.forEachTailSegment(ofUnit: unit) { segment in
-        if isFirst { (shard, frame) = (segment.shard, segment.frame) }
-        isFirst = false
-      }
-    }
-    let description = corpus.domains[domain].shards[split, default: []][shard]
-    return (
-      ShardPlace(
-        domain: corpus.domains[domain].name, path: corpus.path(of: description)), frame
-    )
+  /// Names what a thread was doing when it was waited for too long; opens nothing.
+  func stall(_ record: ReadActivity.Record, timeoutInMilliseconds: Int) -> Stall {
+    let description = corpus.domains[record.domain].shards[split, default: []][record.shard]
+    return Stall(
+      record.stage, domain: corpus.domains[record.domain].name, path: corpus.path(of: description),
+      frame: record.frame, byteOffset: record.byteOffset,
+      timeoutInMilliseconds: timeoutInMilliseconds)
+  }
+
+  /// Names the domain in an error about one of its files.
+  func naming(_ error: CorpusError, domain: Int) -> CorpusError {
+    error.naming(domain: corpus.domains[domain].name)
   }
 }

@@ -252,7 +252,7 @@ public struct StepReplay: Sendable {
           into: storage.tokens + source.row * count * storage.tokenType.byteCount, count: count)
       }
     } catch {
-      throw .corpus(error)
+      throw LoadingError(error)
     }
   }
 

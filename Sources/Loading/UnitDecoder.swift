@@ -2,6 +2,9 @@ internal import Corpora
 
 /// Decodes units into pools; one per thread.
 final class UnitDecoder {
+  /// What is being done now, for whoever waits for this thread.
+  let activity = ReadActivity()
+
   private let frameDecoder: FrameDecoder
   private let store: ShardStore
   private let tokenWidth: TokenWidth
@@ -15,6 +18,7 @@ final class UnitDecoder {
 
   init(store: ShardStore, tokenWidth: TokenWidth) throws(CorpusError) {
     frameDecoder = try FrameDecoder(verifiesContent: false)
+    frameDecoder.activity = activity
     self.store = store
     self.tokenWidth = tokenWidth
     shortFrame = .allocate(byteCount: tokensPerFrame * tokenWidth.byteCount, alignment: 64)
@@ -55,7 +59,13 @@ final class UnitDecoder {
   }
 
   /// Does what may fail in a shard, and notes the failure.
+  ///
+  /// After one that took too long nothing else is tried: every shard might take as long.
   private func attempt(_ shard: Int, _ body: () throws(CorpusError) -> Void) {
+    if let stalled = failures.last, stalled.error.stall != nil {
+      failures.append((shard, stalled.error))
+      return
+    }
     do throws(CorpusError) { try body() } catch { failures.append((shard, error)) }
   }
 
@@ -64,6 +74,7 @@ final class UnitDecoder {
     into memory: UnsafeMutableRawBufferPointer
   ) throws(CorpusError) {
     let (shard, frames) = layout.frames(ofUnit: unitIndex)
+    activity.begin(.opening, domain: domain, shard: shard)
     let reader = try store.reader(domain: domain, shard: shard)
     let frameByteCount = tokensPerFrame * tokenWidth.byteCount
     var position = 0
@@ -97,6 +108,7 @@ final class UnitDecoder {
       let (shard, frame) = (segment.shard, segment.frame)
       if store.isQuarantined(frame, shard: shard, domain: domain) { return }
       attempt(shard) { () throws(CorpusError) in
+        activity.begin(.opening, domain: domain, shard: shard)
         let reader = try store.reader(domain: domain, shard: shard)
         let byteCount = reader.index.frames[frame].tokenCount * tokenWidth.byteCount
         let tokens = UnsafeMutableRawBufferPointer(rebasing: shortFrame[..<byteCount])
@@ -157,11 +169,13 @@ final class UnitDecoder {
     into memory: UnsafeMutableRawBufferPointer
   ) throws(CorpusError) {
     do throws(CorpusError) {
-      try store.tokenShard(domain: domain, shard: shard)
-        .read(tokens, into: memory, width: tokenWidth)
+      activity.begin(.opening, domain: domain, shard: shard)
+      let opened = try store.tokenShard(domain: domain, shard: shard, activity)
+      activity.note(.reading)
+      try opened.read(tokens, into: memory, width: tokenWidth)
     } catch {
       store.close(domain: domain, shard: shard)
-      throw error
+      throw store.naming(error, domain: domain)
     }
   }
 

@@ -23,7 +23,7 @@ import Testing
   func aWaitIsGivenUpAtItsDeadline() {
     let monitor = Monitor()
     monitor.lock()
-    #expect(!monitor.wait(until: Deadline(inSeconds: 0)))
+    #expect(!monitor.wait(until: Deadline(inMilliseconds: 0)))
     monitor.unlock()
   }
 }

@@ -2,6 +2,7 @@ import Corpora
 import HeadraceTesting
 import Loading
 import Mixing
+import RankProcess
 import Testing
 
 /// Ledgers: equal over threads, cut on resume, and enough to make every batch again.
@@ -244,6 +245,31 @@ struct LedgerTests {
       try loader(corpus, ledger: corpus.folder.path + "/no/such/folder/ledger.jsonl")
     }
     #expect(error?.description.contains("cannot open") == true)
+  }
+
+  @Test(
+    "a full disk is an error, and once there is room the same batch comes", arguments: [0, 1, 90])
+  func fullDisk(room: Int) async throws {
+    let corpus = try corpus()
+    func script(_ name: String, _ middle: [RankScript.Action]) -> RankScript {
+      var script = RankScript(
+        corpus: corpus.folder.path, rows: 12, sequenceLength: 1024, seed: 4,
+        output: corpus.folder.path + "/" + name)
+      script.ledger = script.output + ".jsonl"
+      let next = Array(repeating: RankScript.Action.next, count: 3)
+      script.actions = next + middle + next + [.digest]
+      return script
+    }
+    let whole = script("whole", [])
+    let failing = script(
+      "failing", [.limitFiles(room: room), .fail, .fail, .limitFiles(room: nil)])
+    let outputs = try await runProcesses([whole, failing])
+    #expect(outputs[1].failures.count == 2)
+    #expect(outputs[1].failures.allSatisfy { $0.contains("cannot write \(failing.output).jsonl") })
+    #expect(outputs[0].rows.count == 72 && outputs[0].rows == outputs[1].rows)
+    #expect(outputs[0].digests == outputs[1].digests)
+    #expect(
+      try corpus.folder.bytes(of: "whole.jsonl") == corpus.folder.bytes(of: "failing.jsonl"))
   }
 }
 

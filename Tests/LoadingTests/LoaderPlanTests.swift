@@ -118,11 +118,13 @@ struct LoaderPlanTests {
   }
 
   @Test func theTimeoutNamesItsPlace() {
-    let error = LoadingError.readTimedOut(
-      ShardPlace(domain: "code", path: "c/code/0"), frame: 3, timeoutInSeconds: 120)
+    let error = LoadingError.timedOut(
+      Stall(
+        .reading, domain: "code", path: "c/code/0", frame: 3, byteOffset: 17,
+        timeoutInMilliseconds: 120_000))
     #expect(
       error.description.hasPrefix(
-        "domain code, shard c/code/0, frame 3: a read did not come back within 120 s."))
+        "domain code, shard c/code/0, frame 3, byte 17: a read did not come back within 120 s."))
     #expect(
       LoadingError.cannotReserve(byteCount: 9).description.contains("no 9 bytes of address space"))
   }

@@ -9,6 +9,7 @@ struct RankOutput {
   /// The rows in order: step, row over all ranks, domain, epoch, tokens.
   var rows: [String] = []
   var digests: [String] = []
+  var failures: [String] = []
   /// Whether there was a step without a batch.
   var hasEnded = false
 
@@ -19,6 +20,8 @@ struct RankOutput {
         rows.append(line)
       } else if line.hasPrefix("digest ") {
         digests.append(line)
+      } else if line.hasPrefix("failed ") {
+        failures.append(line)
       } else {
         hasEnded = hasEnded || line == "end"
       }

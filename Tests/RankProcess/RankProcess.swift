@@ -59,10 +59,32 @@ struct RankProcess {
           tokenCounts: Array(repeating: 1, count: count)))
     case .save(let path): try loader.saveCheckpoint(to: path)
     case .digest: lines.append("digest \(loader.step) \(try loader.digest())")
+    case .limitFiles(let room): try limitFiles(room)
+    case .fail:
+      do throws(LoadingError) {
+        if let batch = try loader.next() { append(batch) }
+      } catch {
+        lines.append("failed \(error)")
+      }
     case .abort:
       try write()
       kill(getpid(), SIGKILL)
     }
+  }
+
+  private func limitFiles(_ room: Int?) throws {
+    #if canImport(Glibc)
+      let resource = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
+    #else
+      let resource = RLIMIT_FSIZE
+    #endif
+    // Without that, a write beyond the limit ends the process.
+    signal(SIGXFSZ, SIG_IGN)
+    var limit = rlimit()
+    getrlimit(resource, &limit)
+    limit.rlim_cur = limit.rlim_max
+    if let room { limit.rlim_cur = rlim_t(try loader.checkpoint().ledgerByteCount + room) }
+    setrlimit(resource, &limit)
   }
 
   /// Writes step, row over all ranks, domain, epoch and tokens of every row.

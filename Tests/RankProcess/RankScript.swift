@@ -33,6 +33,11 @@ package struct RankScript: Codable {
     /// Saves a checkpoint to a path.
     case save(String)
     case digest
+    /// Lets no file grow beyond the ledger's size and so many bytes, as on a full disk; with nil
+    /// there is room again.
+    case limitFiles(room: Int?)
+    /// Expects the next batch to fail, and writes `failed` and the error.
+    case fail
     /// Ends the process without closing anything.
     case abort
   }

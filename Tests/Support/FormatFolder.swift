@@ -90,6 +90,13 @@ public final class FormatFolder: Sendable {
   /// - Throws: a ``Corpora/CorpusError``.
   public func open() throws(CorpusError) -> Corpus { try Corpus(at: folder.path + "/spec.json") }
 
+  /// Opens the corpus in another way.
+  package func open(tokenizer: (any Tokenizer)? = nil, access: FileAccess) throws(CorpusError)
+    -> Corpus
+  {
+    try Corpus(at: folder.path + "/spec.json", tokenizer: tokenizer, access: access)
+  }
+
   private func spec() -> String {
     let domains = names.map {
       let suffix = format == .native || format.isOpenEnded ? ".*" : ""

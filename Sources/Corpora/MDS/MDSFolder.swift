@@ -30,8 +30,10 @@ package enum MDSFolder {
   /// - Throws: ``CorpusError`` if there is no index, or one is damaged, of another version,
   ///   hostile, or of shards that are not read: those of another format than MDS and of another
   ///   compression than zstd.
-  package static func read(folder: String) throws(CorpusError) -> [MDSShardEntry] {
-    var search = Search(root: folder)
+  package static func read(folder: String, access: FileAccess = .direct) throws(CorpusError)
+    -> [MDSShardEntry]
+  {
+    var search = Search(root: folder, access: access)
     try search.add(below: "", depth: 0)
     guard search.hasIndex else { throw .mdsIndex(path: folder, shard: nil, .missing) }
     return search.entries
@@ -40,11 +42,15 @@ package enum MDSFolder {
   /// The walk through a folder and what it has found.
   private struct Search {
     let root: String
+    let access: FileAccess
     var entries: [MDSShardEntry] = []
     var hasIndex = false
     private var folderCount = 0
 
-    init(root: String) { self.root = root }
+    init(root: String, access: FileAccess) {
+      self.root = root
+      self.access = access
+    }
 
     /// Adds the shards of the folder at `below`, which ends with a slash unless it is empty.
     mutating func add(below: String, depth: Int) throws(CorpusError) {
@@ -56,7 +62,8 @@ package enum MDSFolder {
       let index = (below.isEmpty ? root + "/" : folder) + MDSFolder.indexName
       if Files.exists(index) {
         hasIndex = true
-        entries += try MDSFolder.entries(ofIndex: index, below: below)
+        entries += try MDSFolder.entries(
+          ofIndex: index, below: below, access: access)
         try MDSFolder.expect(
           index, "number of shards", entries.count, in: 0...MDSFolder.shardLimit)
         return
@@ -75,10 +82,10 @@ package enum MDSFolder {
   }
 
   /// Reads one index; the shards' paths begin with `below`.
-  private static func entries(ofIndex path: String, below: String) throws(CorpusError)
-    -> [MDSShardEntry]
+  private static func entries(ofIndex path: String, below: String, access: FileAccess)
+    throws(CorpusError) -> [MDSShardEntry]
   {
-    let data = Data(try FileReader.contents(of: path, limit: byteLimit))
+    let data = Data(try FileReader.contents(of: path, limit: byteLimit, access: access))
     let index: MDSIndexRecord
     do {
       let head = try JSONDecoder().decode(MDSIndexRecord.Head.self, from: data)

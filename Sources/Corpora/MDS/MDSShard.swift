@@ -45,13 +45,13 @@ package final class MDSShard: TokenShard {
   /// - Precondition: The shard is not compressed.
   package init(
     _ entry: MDSShardEntry, column: MDSColumn, tokenizer: TokenizerDescription, folder: String,
-    domain: String, workspaces: MDSWorkspaces = MDSWorkspaces()
+    domain: String, workspaces: MDSWorkspaces = MDSWorkspaces(), access: FileAccess = .direct
   ) throws(CorpusError) {
     precondition(entry.compression == nil, "\(entry.path) is compressed: read it as a stream")
     self.entry = entry
     self.tokenizer = tokenizer
     self.workspaces = workspaces
-    let (file, place) = try entry.open(in: folder, domain: domain)
+    let (file, place) = try entry.open(in: folder, domain: domain, access: access)
     let layout = try MDSLayout(entry, column, path: place.path)
     (self.file, self.place, self.layout) = (file, place, layout)
     (firstOffset, scan) = try workspaces.use { walker throws(CorpusError) in
@@ -64,8 +64,8 @@ package final class MDSShard: TokenShard {
     tokenCount = scan.tokenCount
   }
 
-  package func verify() throws(CorpusError) {
-    try entry.verifyHash(of: file, at: place)
+  package func verify(_ activity: ReadActivity? = nil) throws(CorpusError) {
+    try entry.verifyHash(of: file, at: place, activity)
   }
 
   package func read(

@@ -21,12 +21,12 @@ extension MDSShardEntry {
   ///
   /// Where each sample is to be a sequence, samples that differ are an error. `folder` is the one
   /// that was read for this entry.
-  package func count(_ column: MDSColumn, in folder: String, domain: String) throws(CorpusError)
-    -> MDSCount
-  {
+  package func count(
+    _ column: MDSColumn, in folder: String, domain: String, access: FileAccess = .direct
+  ) throws(CorpusError) -> MDSCount {
     let layout = try MDSLayout(self, column, path: folder + "/" + path)
     if let scan = scan(layout) { return MDSCount(scan, entry: self) }
-    let (file, place) = try open(in: folder, domain: domain)
+    let (file, place) = try open(in: folder, domain: domain, access: access)
     let walker = MDSWalker()
     let any = TokenizerDescription(name: "", vocabularySize: 0, endOfText: 0)
     try walker.open(self, layout, any, file: file, place: place)
@@ -43,9 +43,11 @@ extension MDSShardEntry {
   }
 
   /// Opens the stored file, which must have the recorded size.
-  func open(in folder: String, domain: String) throws(CorpusError) -> (FileReader, ShardPlace) {
+  func open(
+    in folder: String, domain: String, access: FileAccess, activity: ReadActivity? = nil
+  ) throws(CorpusError) -> (FileReader, ShardPlace) {
     let place = ShardPlace(domain: domain, path: folder + "/" + path)
-    let file = try FileReader(path: place.path)
+    let file = try FileReader(path: place.path, access: access, activity: activity)
     let recorded = compression == nil ? rawByteCount : storedByteCount
     guard file.byteCount == recorded else {
       throw .shardDiffers(
@@ -58,9 +60,11 @@ extension MDSShardEntry {
   ///
   /// - Returns: false where none is.
   @discardableResult
-  func verifyHash(of file: FileReader, at place: ShardPlace) throws(CorpusError) -> Bool {
+  func verifyHash(of file: FileReader, at place: ShardPlace, _ activity: ReadActivity? = nil)
+    throws(CorpusError) -> Bool
+  {
     guard let algorithm = HashAlgorithm.best(of: storedHashes.keys) else { return false }
-    try Self.expect(try file.hash(algorithm), storedHashes, algorithm, at: place)
+    try Self.expect(try file.hash(algorithm, activity), storedHashes, algorithm, at: place)
     return true
   }
 

@@ -17,11 +17,12 @@ package final class MDSStream: TokenStream {
   /// error when it is read.
   package init(
     _ entry: MDSShardEntry, column: MDSColumn, tokenizer: TokenizerDescription, folder: String,
-    domain: String
+    domain: String, access: FileAccess = .direct, activity: ReadActivity? = nil
   ) throws(CorpusError) {
     self.entry = entry
     self.tokenizer = tokenizer
-    (file, place) = try entry.open(in: folder, domain: domain)
+    (file, place) = try entry.open(
+      in: folder, domain: domain, access: access, activity: activity)
     layout = try MDSLayout(entry, column, path: place.path)
   }
 

@@ -37,12 +37,14 @@ package struct MegatronIndex: Sendable, Equatable {
   /// Reads the index of the shard at `prefix`, `prefix.idx`, and compares the size of `prefix.bin`.
   ///
   /// - Complexity: O(sequences) time; a buffer of 192 KiB.
-  package static func read(prefix: String, domain: String) throws(CorpusError) -> MegatronIndex {
-    let file = try FileReader(path: prefix + ".idx")
+  package static func read(prefix: String, domain: String, access: FileAccess = .direct)
+    throws(CorpusError) -> MegatronIndex
+  {
+    let file = try FileReader(path: prefix + ".idx", access: access)
     let place = ShardPlace(domain: domain, path: file.path)
     var reader = try Reader(file: file, place: place)
     let index = try reader.read()
-    let data = try FileReader(path: prefix + ".bin")
+    let data = try FileReader(path: prefix + ".bin", access: access)
     let expected = index.tokenCount * index.type.byteCount
     guard data.byteCount == expected else {
       throw .megatronDamaged(

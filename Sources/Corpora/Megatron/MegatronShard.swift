@@ -25,12 +25,13 @@ package final class MegatronShard: TokenShard {
   /// The index is what ``MegatronIndex/read(prefix:domain:)`` returned for the same prefix. A token
   /// that the vocabulary does not have is an error when it is read.
   package init(
-    prefix: String, index: MegatronIndex, tokenizer: TokenizerDescription, domain: String
+    prefix: String, index: MegatronIndex, tokenizer: TokenizerDescription, domain: String,
+    access: FileAccess = .direct
   ) throws(CorpusError) {
     self.index = index
     vocabularySize = tokenizer.vocabularySize
     place = ShardPlace(domain: domain, path: prefix + ".bin")
-    file = try FileReader(path: place.path)
+    file = try FileReader(path: place.path, access: access)
     let expected = index.tokenCount * index.type.byteCount
     guard file.byteCount == expected else {
       throw .shardDiffers(
@@ -40,7 +41,7 @@ package final class MegatronShard: TokenShard {
 
   /// Does nothing: the format records no hash, and its sizes were compared when the shard was
   /// opened.
-  package func verify() throws(CorpusError) {}
+  package func verify(_ activity: ReadActivity? = nil) throws(CorpusError) {}
 
   package func read(
     _ range: Range<Int>, into memory: UnsafeMutableRawBufferPointer, width: TokenWidth

@@ -77,16 +77,19 @@ package final class TextTokenStream: TokenStream {
   ///   - field: The name of the field that holds the text.
   ///   - tokenizer: What makes tokens of the text.
   ///   - cursor: Where to begin.
+  ///   - access: How files are read.
+  ///   - activity: What is told of every read; nil for nothing.
   /// - Throws: ``CorpusError`` if the file does not open, or is not the one of the cursor.
   package init(
     path: String, domain: String, field: String, tokenizer: any Tokenizer,
-    from cursor: TextCursor = TextCursor()
+    from cursor: TextCursor = TextCursor(), access: FileAccess = .direct,
+    activity: ReadActivity? = nil
   ) throws(CorpusError) {
     place = ShardPlace(domain: domain, path: path)
     self.path = path
     self.tokenizer = tokenizer
     takesBytes = tokenizer is BytesTokenizer
-    let file = try FileReader(path: path)
+    let file = try FileReader(path: path, access: access, activity: activity)
     guard cursor.isSound, cursor.frameByteOffset <= file.byteCount else {
       throw .endsEarly(
         path: path, byteOffset: cursor.frameByteOffset, byteCount: 1,

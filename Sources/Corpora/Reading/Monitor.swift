@@ -48,19 +48,46 @@ package final class Monitor: @unchecked Sendable {
   }
 }
 
-/// A moment after which a wait is given up.
-package struct Deadline: Sendable {
+/// A point in time, for deadlines; it has no meaning beyond this process.
+package struct Moment: Sendable, Comparable {
   fileprivate let time: timespec
 
-  /// A moment `seconds` from now.
-  package init(inSeconds seconds: Int) {
+  /// Now.
+  package init() {
     var now = timespec()
     #if canImport(Glibc)
       clock_gettime(CLOCK_MONOTONIC, &now)
     #else
       clock_gettime(CLOCK_REALTIME, &now)
     #endif
-    time = timespec(tv_sec: now.tv_sec + seconds, tv_nsec: now.tv_nsec)
+    time = now
+  }
+
+  package static func < (first: Moment, second: Moment) -> Bool {
+    (first.time.tv_sec, first.time.tv_nsec) < (second.time.tv_sec, second.time.tv_nsec)
+  }
+
+  package static func == (first: Moment, second: Moment) -> Bool {
+    (first.time.tv_sec, first.time.tv_nsec) == (second.time.tv_sec, second.time.tv_nsec)
+  }
+}
+
+/// A moment after which a wait is given up.
+package struct Deadline: Sendable {
+  fileprivate let time: timespec
+
+  /// A moment `milliseconds` after another, which is now unless it is given.
+  package init(inMilliseconds milliseconds: Int, after moment: Moment = Moment()) {
+    let nanoseconds = moment.time.tv_nsec + milliseconds % 1000 * 1_000_000
+    time = timespec(
+      tv_sec: moment.time.tv_sec + milliseconds / 1000 + nanoseconds / 1_000_000_000,
+      tv_nsec: nanoseconds % 1_000_000_000)
+  }
+
+  /// Whether the moment has passed.
+  package var isPast: Bool {
+    let now = Moment().time
+    return (now.tv_sec, now.tv_nsec) >= (time.tv_sec, time.tv_nsec)
   }
 }
 

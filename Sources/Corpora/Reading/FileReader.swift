@@ -1,0 +1,129 @@
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
+
+/// A file that is read at any offset, from any thread.
+///
+/// Files are read, never mapped: a file that is truncated under a mapping kills the process, a
+/// short read is an error. What may pass is tried again: reads that are interrupted, come in pieces
+/// or fail with EIO. How long a read is waited for is the ``FileAccess``'s.
+package final class FileReader: Sendable {
+  /// The path that was opened.
+  package let path: String
+  /// The file's size when it was opened, in bytes.
+  package var byteCount: Int { file.byteCount }
+
+  private let file: any ByteFile
+  private let access: FileAccess
+  /// What reads of a file that one thread reads are written to.
+  private let activity: ReadActivity?
+
+  /// How often what failed with EIO is tried before the error is thrown.
+  private static let attemptLimit = 4
+  /// How often what was interrupted is tried.
+  private static let interruptionLimit = 1000
+  /// The pause before a second attempt; each further one waits twice as long.
+  private static let pauseInMicroseconds: useconds_t = 10_000
+
+  /// Opens `path` for reading.
+  ///
+  /// `activity`, if it is given, is told of every read.
+  package init(path: String, access: FileAccess = .direct, activity: ReadActivity? = nil)
+    throws(CorpusError)
+  {
+    self.path = path
+    self.access = access
+    self.activity = activity
+    file = try Self.open(path, access)
+  }
+
+  private static func open(_ path: String, _ access: FileAccess) throws(CorpusError)
+    -> any ByteFile
+  {
+    var attempts = Attempts()
+    while true {
+      do throws(CorpusError) {
+        return try access.open(path)
+      } catch {
+        guard case .cannotOpen(_, let code) = error, attempts.mayTryAgain(after: code) else {
+          throw error
+        }
+      }
+    }
+  }
+
+  /// Fills `buffer` with the bytes at `byteOffset`.
+  package func read(into buffer: UnsafeMutableRawBufferPointer, at byteOffset: Int)
+    throws(CorpusError)
+  {
+    activity?.advance(to: byteOffset)
+    var done = 0
+    var attempts = Attempts()
+    while done < buffer.count {
+      let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
+      switch try access.read(file, path: path, into: rest, at: byteOffset + done) {
+      case .bytes(0):
+        let fileByteCount = try access.currentByteCount(of: file, path: path)
+        throw .endsEarly(
+          path: path, byteOffset: byteOffset, byteCount: buffer.count,
+          fileByteCount: min(byteOffset + done, fileByteCount))
+      case .bytes(let count):
+        done += count
+        attempts = Attempts()
+      case .failed(let code):
+        guard attempts.mayTryAgain(after: code) else {
+          throw .cannotRead(path: path, byteOffset: byteOffset + done, code: code)
+        }
+      case .notAtOnce: preconditionFailure("a read that may wait did not")
+      }
+    }
+  }
+
+  /// How often something failed in a row.
+  private struct Attempts {
+    private var failureCount = 0
+    private var interruptionCount = 0
+
+    /// Whether what failed with `code` is worth another attempt; pauses before it.
+    mutating func mayTryAgain(after code: Int32) -> Bool {
+      if code == EINTR {
+        interruptionCount += 1
+        return interruptionCount < FileReader.interruptionLimit
+      }
+      failureCount += 1
+      guard code == EIO || code == EAGAIN, failureCount < FileReader.attemptLimit else {
+        return false
+      }
+      usleep(FileReader.pauseInMicroseconds << useconds_t(failureCount))
+      return true
+    }
+  }
+
+  /// Returns `byteCount` bytes at `byteOffset`.
+  package func bytes(at byteOffset: Int, count: Int) throws(CorpusError) -> [UInt8] {
+    var failure: CorpusError?
+    let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initializedCount in
+      do throws(CorpusError) {
+        try read(into: UnsafeMutableRawBufferPointer(buffer), at: byteOffset)
+        initializedCount = count
+      } catch {
+        failure = error
+      }
+    }
+    if let failure { throw failure }
+    return bytes
+  }
+
+  /// Returns the whole of the file at `path`, which may have at most `limit` bytes.
+  package static func contents(of path: String, limit: Int, access: FileAccess = .direct)
+    throws(CorpusError) -> [UInt8]
+  {
+    let file = try FileReader(path: path, access: access)
+    guard file.byteCount <= limit else {
+      throw .tooLarge(path: path, byteCount: file.byteCount, limit: limit)
+    }
+    return try file.bytes(at: 0, count: file.byteCount)
+  }
+}
