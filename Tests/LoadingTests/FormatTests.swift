@@ -166,10 +166,10 @@ struct FormatTests {
     for name in names { try folder.folder.remove(name) }
     var failureCount = 0
     while batches.count < 40 {
-      do {
+      do throws(LoadingError) {
         guard let batch = try loader.next() else { break }
         batches.append(batch.rows())
-      } catch let error as LoadingError {
+      } catch {
         #expect("\(error)".contains("domain-0"))
         #expect(throws: LoadingError.self) { _ = try loader.next() }
         failureCount += 1

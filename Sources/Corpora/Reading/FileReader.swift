@@ -58,7 +58,14 @@ package final class FileReader: Sendable {
   package func read(into buffer: UnsafeMutableRawBufferPointer, at byteOffset: Int)
     throws(CorpusError)
   {
-    activity?.advance(to: byteOffset)
+    let stage = activity?.beginRead(at: byteOffset)
+    try readAll(into: buffer, at: byteOffset)
+    if let stage { activity?.endRead(stage) }
+  }
+
+  private func readAll(into buffer: UnsafeMutableRawBufferPointer, at byteOffset: Int)
+    throws(CorpusError)
+  {
     var done = 0
     var attempts = Attempts()
     while done < buffer.count {

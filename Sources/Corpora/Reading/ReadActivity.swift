@@ -44,4 +44,22 @@ package final class ReadActivity: Sendable {
     let now = Moment()
     record.withLock { ($0.byteOffset, $0.moment) = (byteOffset, now) }
   }
+
+  /// A read begins in the middle of a stage.
+  ///
+  /// - Returns: The stage, which ``endRead(_:)`` goes back to.
+  func beginRead(at byteOffset: Int) -> Stall.Stage {
+    let now = Moment()
+    return record.withLock { record in
+      let stage = record.stage
+      (record.stage, record.byteOffset, record.moment) = (.reading, byteOffset, now)
+      return stage
+    }
+  }
+
+  /// The read came back, and the stage goes on.
+  func endRead(_ stage: Stall.Stage) {
+    let now = Moment()
+    record.withLock { ($0.stage, $0.moment) = (stage, now) }
+  }
 }
