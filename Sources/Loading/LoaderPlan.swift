@@ -69,6 +69,9 @@ struct LoaderPlan {
           domain: domain.name, tokenCount: count, sequenceLength: batch.sequenceLength)
       }
       if layout.access == .openEnded, layout.shardCount > 0 {
+        guard options.worldSize == 1 else {
+          throw .needsPacking(domain: domain.name, feature: "several ranks")
+        }
         layouts.append(layout)
         continue
       }
