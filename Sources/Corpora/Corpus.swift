@@ -272,3 +272,40 @@ extension Corpus {
       field: field, tokenizer: textTokenizer, from: cursor, access: access, activity: activity)
   }
 }
+
+extension Corpus {
+  /// Counts the shards in which nothing tells damage from data: neither a hash nor a checksum.
+  ///
+  /// 1. None of the native shards, whose frames all have both.
+  /// 2. MDS shards whose index records no hash that is known, unless zstd wrote checksums.
+  /// 3. All of Megatron's.
+  /// 4. Text that is not compressed, or without zstd's checksums.
+  ///
+  /// Of compressed shards the first header is read where the index does not say it.
+  ///
+  /// - Parameters:
+  ///   - split: The split.
+  ///   - domainIndex: The domain.
+  /// - Returns: Their number.
+  /// - Throws: ``CorpusError`` if a shard does not open.
+  public func unprotectedShardCount(of split: Split, domainIndex: Int) throws(CorpusError) -> Int {
+    let domain = domains[domainIndex]
+    let shards = domain.shards[split, default: []]
+    guard let sources = domain.sources[split] else { return 0 }
+    var count = 0
+    for (source, shard) in zip(sources, shards) {
+      let isProtected: Bool
+      switch source {
+      case .native: isProtected = true
+      case .megatron: isProtected = false
+      case .text: isProtected = try TextFiles.isProtected(path: path(of: shard))
+      case .mds(let entry, _):
+        // Only a shard without a hash is opened.
+        isProtected =
+          entry.hasHash ? true : try entry.isProtected(try FileReader(path: path(of: shard)))
+      }
+      count += isProtected ? 0 : 1
+    }
+    return count
+  }
+}

@@ -112,10 +112,20 @@ struct SpecResolver {
         guard seen.insert(match).inserted else {
           throw .spec(path: path, domain: domain.name, .matchedTwice(path: match))
         }
-        found += try shards(at: match, of: domain, format: format)
+        found += try shards(at: match, of: domain, format: format).map(below)
       }
     }
     return found
+  }
+
+  /// Names a shard by its path below the spec's folder, so that it has one name however the spec
+  /// was opened.
+  private func below(_ shard: Found) -> Found {
+    var shard = shard
+    if shard.description.path.hasPrefix(folder + "/") {
+      shard.description.path.removeFirst(folder.count + 1)
+    }
+    return shard
   }
 
   private func shards(at match: String, of domain: SpecDomain, format: DomainFormat)

@@ -4,21 +4,21 @@ internal import Synchronization
 ///
 /// What is checked, of each shard of the domains and splits that are asked for:
 ///
-/// 1. The file opens, and its size, index checksum, token width, token and document counts are
-///   those
-///    of the manifest; the index and the seek table are sound and agree.
-/// 2. Each frame's compressed bytes have the hash of the index.
-/// 3. Each frame decodes to exactly its recorded size, and libzstd finds its content checksum
-///    right.
-/// 4. The content has the checksum and the first token of the index.
-/// 5. Every token is in the vocabulary.
-/// 6. Each frame has as many end-of-text tokens as the index records documents that end in it; the
-///   index's sum is the manifest's number of documents.
+/// - Native shards: ``FrameCheck``. The file and its index are those of the manifest; each frame
+///   has the recorded hash, size, checksum, first token and number of documents; every token is in
+///   the vocabulary.
+/// - MDS shards: ``MDSCheck``. The stored file has the recorded hash, every sample the recorded
+///   structure, every token is in the vocabulary, and there are as many as were counted when the
+///   corpus was opened.
+/// - Megatron: ``MegatronCheck``. The index is sound and the one that was read when the corpus was
+///   opened, the sizes agree, and every token is in the vocabulary.
+/// - JSON lines: ``TextCheck``. Frames decode and have their checksums, every line is what it must
+///   be, and documents and tokens are counted.
 ///
-/// Damage ends nothing: it is noted and the next frame is read. A frame is noted with the first
-/// thing that is wrong with it; a shard whose index cannot be trusted is noted as a whole.
+/// Damage ends nothing: it is noted and the next frame, line or shard is read. A frame or shard is
+/// noted with the first thing that is wrong with it.
 ///
-/// Memory is one frame for each thread, however large the corpus is.
+/// Memory is one frame and the buffers of one shard for each thread, however large the corpus is.
 public struct Verification: Sendable {
   private let corpus: Corpus
   private let domainIndexes: [Int]
@@ -40,12 +40,12 @@ public struct Verification: Sendable {
   ///
   /// - Parameters:
   ///   - threadCount: The threads that read and decode, at least 1.
-  ///   - observer: Called after every frame, from any thread, one call at a time; it should return
-  ///     soon.
+  ///   - observer: Called after every frame or 16 MiB, from any thread, one call at a time; it
+  ///     should return soon.
   /// - Returns: The counts and every fault; the same for every number of threads.
   /// - Throws: ``CorpusError/compressionFailed(code:)`` if libzstd gives no context. Faults of the
   ///   corpus are not thrown.
-  /// - Complexity: O(bytes) time; a frame of memory per thread.
+  /// - Complexity: O(bytes) time; a frame or the buffers of a shard in memory per thread.
   public func run(
     threadCount: Int = 1,
     observer: @escaping @Sendable (VerificationProgress) -> Void = { _ in }
@@ -64,34 +64,55 @@ private final class VerificationWork: Sendable {
     let split: Split
     let shardIndex: Int
     let description: ShardDescription
+    let isNative: Bool
     /// The place of the shard's split in ``State/splits``.
     let splitIndex: Int
   }
 
-  /// A fault and where it stands in the report.
+  /// A fault and the part in which it was found.
   private struct Finding {
-    let taskIndex: Int
+    let part: Int
     let fault: VerificationReport.Fault
+  }
+
+  /// A shard of which parts are left.
+  private struct OpenShard {
+    let check: any ShardCheck
+    var partsLeft: Int
+    var faultCount = 0
+    var looseByteCount = 0
   }
 
   private struct State {
     var nextTask = 0
-    /// The shard whose frames are handed out now.
-    var reader: ShardReader?
-    var nextFrame = 0
-    /// By task, the frames that are left of each shard that is being read: at most one shard more
-    /// than there are threads.
-    var framesLeft: [Int: Int] = [:]
+    /// The shards whose parts are not all handed out.
+    var parts: [(check: any ShardCheck, taskIndex: Int, nextPart: Int)] = []
+    /// By task, the shards that are being read: at most one more than there are threads.
+    var open: [Int: OpenShard] = [:]
     var splits: [VerificationReport.SplitCount]
-    var findings: [Finding] = []
+    /// By task.
+    var findings: [Int: [Finding]] = [:]
     var progress = VerificationProgress()
+
+    mutating func nextPart() -> PartTask? {
+      guard let (check, taskIndex, part) = parts.first else { return nil }
+      parts[0].nextPart += 1
+      if part + 1 == check.partCount { parts.removeFirst() }
+      return PartTask(taskIndex: taskIndex, check: check, part: part)
+    }
+
+    mutating func nextTaskIndex(of taskCount: Int) -> Int? {
+      guard nextTask < taskCount else { return nil }
+      nextTask += 1
+      return nextTask - 1
+    }
   }
 
-  /// A frame that a thread is to read.
-  private struct FrameTask {
+  /// A part that a thread is to read.
+  private struct PartTask {
     let taskIndex: Int
-    let reader: ShardReader
-    let frame: Int
+    let check: any ShardCheck
+    let part: Int
   }
 
   private let corpus: Corpus
@@ -115,16 +136,10 @@ private final class VerificationWork: Sendable {
           tasks.append(
             ShardTask(
               domainIndex: domainIndex, split: split, shardIndex: shardIndex,
-              description: description, splitIndex: splits.count))
+              description: description, isNative: domain.format == .native,
+              splitIndex: splits.count))
         }
-        splits.append(
-          VerificationReport.SplitCount(
-            domain: domain.name, split: split, shardCount: shards.count,
-            documentCount: domain.documentCount(of: split),
-            tokenCount: domain.tokenCount(of: split), byteCount: domain.byteCount(of: split),
-            frameCount: shards.reduce(0) {
-              $0 + ($1.tokenCount + tokensPerFrame - 1) / tokensPerFrame
-            }))
+        splits.append(VerificationReport.SplitCount(domain, split: split, shards: shards))
       }
     }
     self.tasks = tasks
@@ -133,161 +148,122 @@ private final class VerificationWork: Sendable {
     self.state = Mutex(state)
   }
 
-  /// What each thread does: frames, until there are no more.
+  /// What each thread does: parts, until there are no more.
   func run() throws(CorpusError) {
-    let decoder = try FrameDecoder(verifiesContent: true)
-    let tokens = UnsafeMutableRawBufferPointer.allocate(
-      byteCount: tokensPerFrame * corpus.tokenWidth.byteCount, alignment: 64)
-    defer { tokens.deallocate() }
-    while let task = nextFrame() {
-      let entry = task.reader.index.frames[task.frame]
-      let content = UnsafeMutableRawBufferPointer(
-        rebasing: tokens[..<(entry.tokenCount * corpus.tokenWidth.byteCount)])
-      var fault: CorpusError?
-      do throws(CorpusError) {
-        try verify(task, content: content, using: decoder)
-      } catch {
-        fault = error
+    let tools = try CheckTools(tokenWidth: corpus.tokenWidth)
+    while let task = nextPart() {
+      var outcome = PartOutcome()
+      task.check.check(part: task.part, with: tools, into: &outcome) { [self] byteCount in
+        state.withLock { state in
+          state.open[task.taskIndex]?.looseByteCount += byteCount
+          state.progress.byteCount += byteCount
+          observer(state.progress)
+        }
       }
-      finish(task, fault)
+      finish(task, outcome)
     }
   }
 
   /// The report, once every thread has returned.
   func report() -> VerificationReport {
     state.withLock { state in
-      // Threads end their frames in any order; a fault of a whole shard comes after those of
-      // frames.
-      let findings = state.findings.sorted {
-        ($0.taskIndex, $0.fault.frame ?? .max) < ($1.taskIndex, $1.fault.frame ?? .max)
+      let faults = state.findings.keys.sorted().flatMap { taskIndex in
+        Self.first(state.findings[taskIndex, default: []], of: tasks[taskIndex])
       }
-      return VerificationReport(splits: state.splits, faults: findings.map(\.fault))
+      return VerificationReport(splits: state.splits, faults: faults.map(\.fault))
     }
   }
 
-  /// Reads a frame and compares it with everything that is recorded of it.
-  private func verify(
-    _ task: FrameTask, content: UnsafeMutableRawBufferPointer, using decoder: FrameDecoder
-  ) throws(CorpusError) {
-    let (reader, frame) = (task.reader, task.frame)
-    try reader.decode(frame: frame, into: content, using: decoder)
-    let content = UnsafeRawBufferPointer(content)
-    let entry = reader.index.frames[frame]
-    let checksum = UInt32(truncatingIfNeeded: XXHash.hash64(content))
-    guard checksum == entry.checksum else {
-      throw reader.damage(frame, .checksum(recorded: entry.checksum, found: checksum))
-    }
-    let scan =
-      switch corpus.tokenWidth {
-      case .uint16: Self.scan(content.assumingMemoryBound(to: UInt16.self), corpus.tokenizer)
-      case .uint32: Self.scan(content.assumingMemoryBound(to: UInt32.self), corpus.tokenizer)
+  /// Returns findings in the order of their places, as threads may not have ended their parts in
+  /// it: all of frames, which are skipped one by one, and the first of others.
+  private static func first(_ findings: [Finding], of task: ShardTask) -> [Finding] {
+    let sorted = findings.sorted { $0.part < $1.part }
+    return task.isNative ? sorted : Array(sorted.prefix(VerificationReport.faultLimit))
+  }
+
+  /// Returns the next part to read, opening the next shard when the last one's are all given out.
+  private func nextPart() -> PartTask? {
+    while true {
+      if let part = state.withLock({ $0.nextPart() }) { return part }
+      // Opening may read a whole index: the other threads go on meanwhile.
+      guard let taskIndex = state.withLock({ $0.nextTaskIndex(of: tasks.count) }) else {
+        return nil
       }
-    if let position = scan.firstUnknown {
-      let token = corpus.tokenWidth.token(at: position, of: content)
-      throw reader.damage(
-        frame,
-        .token(
-          position: position, token: token, vocabularySize: corpus.tokenizer.vocabularySize))
-    }
-    guard scan.endOfTextCount == entry.documentCount else {
-      throw reader.damage(
-        frame, .documentCount(recorded: entry.documentCount, found: scan.endOfTextCount))
+      open(taskIndex)
     }
   }
 
-  /// Counts the end-of-text tokens, and finds the first token that the vocabulary does not have.
-  private static func scan<Token: FixedWidthInteger & UnsignedInteger>(
-    _ tokens: UnsafeBufferPointer<Token>, _ tokenizer: TokenizerDescription
-  ) -> (endOfTextCount: Int, firstUnknown: Int?) {
-    let last = Token(clamping: tokenizer.vocabularySize - 1)
-    let endOfText = Token(clamping: tokenizer.endOfText)
-    var count = 0
-    var largest: Token = 0
-    for token in tokens {
-      let token = Token(littleEndian: token)
-      count += token == endOfText ? 1 : 0
-      largest = max(largest, token)
-    }
-    guard largest > last else { return (count, nil) }
-    return (count, tokens.firstIndex { Token(littleEndian: $0) > last })
-  }
-
-  /// Returns the next frame to read, opening the next shard when the last one's are all given out.
-  private func nextFrame() -> FrameTask? {
-    state.withLock { state in
-      while true {
-        if let reader = state.reader {
-          let frame = state.nextFrame
-          state.nextFrame += 1
-          if state.nextFrame == reader.index.frames.count { state.reader = nil }
-          return FrameTask(taskIndex: state.nextTask - 1, reader: reader, frame: frame)
-        }
-        guard state.nextTask < tasks.count else { return nil }
-        open(state.nextTask, &state)
-        state.nextTask += 1
-      }
-    }
-  }
-
-  private func open(_ taskIndex: Int, _ state: inout State) {
+  private func open(_ taskIndex: Int) {
     let task = tasks[taskIndex]
-    state.progress.domain = corpus.domains[task.domainIndex].name
+    let opened: Result<any ShardCheck, CorpusError>
     do throws(CorpusError) {
-      let reader = try corpus.openShard(
-        task.shardIndex, of: task.split, domainIndex: task.domainIndex)
-      state.framesLeft[taskIndex] = reader.index.frames.count
-      state.reader = reader
-      state.nextFrame = 0
+      opened = .success(
+        try corpus.openCheck(task.shardIndex, of: task.split, domainIndex: task.domainIndex))
     } catch {
-      note(error, of: taskIndex, frame: nil, byteOffset: error.byteOffset, &state)
-      state.progress.byteCount += task.description.byteCount
-      observer(state.progress)
+      opened = .failure(error)
+    }
+    state.withLock { state in
+      state.progress.domain = corpus.domains[task.domainIndex].name
+      switch opened {
+      case .success(let check):
+        if check.isUnprotected { state.splits[task.splitIndex].unprotectedShardCount += 1 }
+        state.open[taskIndex] = OpenShard(check: check, partsLeft: check.partCount)
+        state.parts.append((check, taskIndex, 0))
+      case .failure(let error):
+        note(PartOutcome.Finding(error), of: taskIndex, part: .max, &state)
+        state.progress.byteCount += task.description.byteCount
+        observer(state.progress)
+      }
     }
   }
 
-  /// Takes in what a thread found out about a frame; nil if it is whole.
-  private func finish(_ done: FrameTask, _ fault: CorpusError?) {
+  /// Takes in what a thread found out about a part.
+  private func finish(_ done: PartTask, _ outcome: PartOutcome) {
     let task = tasks[done.taskIndex]
-    let entry = done.reader.index.frames[done.frame]
     state.withLock { state in
-      if let fault {
-        note(fault, of: done.taskIndex, frame: done.frame, byteOffset: entry.byteOffset, &state)
-      } else {
+      for finding in outcome.findings { note(finding, of: done.taskIndex, part: done.part, &state) }
+      let surplus = outcome.faultCount - outcome.findings.count
+      state.splits[task.splitIndex].faultCount += surplus
+      state.progress.faultCount += surplus
+      if done.check.isCounted { state.splits[task.splitIndex].add(outcome) }
+      guard var shard = state.open[done.taskIndex] else { return }
+      shard.faultCount += outcome.faultCount
+      shard.partsLeft -= 1
+      if done.check.hasFrames, outcome.faultCount == 0 {
         state.splits[task.splitIndex].wholeFrameCount += 1
       }
-      state.progress.byteCount += entry.byteCount
-      let framesLeft = state.framesLeft[done.taskIndex, default: 1] - 1
-      state.framesLeft[done.taskIndex] = framesLeft > 0 ? framesLeft : nil
-      if framesLeft == 0 {
-        // What is left of the shard's file is its index.
-        state.progress.byteCount +=
-          task.description.byteCount - done.reader.index.frames.reduce(0) { $0 + $1.byteCount }
+      let byteCount = done.check.byteCount(ofPart: done.part)
+      shard.looseByteCount += byteCount
+      state.progress.byteCount += byteCount
+      state.open[done.taskIndex] = shard
+      if shard.partsLeft == 0 {
+        // What is left of the shard's file is its index, or was not reached.
+        state.progress.byteCount += task.description.byteCount - shard.looseByteCount
+        if !done.check.hasFrames, shard.faultCount == 0 {
+          state.splits[task.splitIndex].wholeFrameCount += 1
+        }
+        state.open[done.taskIndex] = nil
       }
       observer(state.progress)
     }
   }
 
   private func note(
-    _ error: CorpusError, of taskIndex: Int, frame: Int?, byteOffset: Int?, _ state: inout State
+    _ found: PartOutcome.Finding, of taskIndex: Int, part: Int, _ state: inout State
   ) {
     let task = tasks[taskIndex]
     let fault = VerificationReport.Fault(
       domain: corpus.domains[task.domainIndex].name, split: task.split,
-      shard: task.description.path, frame: frame, byteOffset: byteOffset, error: error)
-    state.findings.append(Finding(taskIndex: taskIndex, fault: fault))
+      shard: task.description.path, frame: found.frame, byteOffset: found.byteOffset,
+      sample: found.sample, line: found.line, error: found.error)
+    var findings = state.findings[taskIndex, default: []]
+    findings.append(Finding(part: part, fault: fault))
+    // Sorting costs little where it is done once for every hundred.
+    if findings.count >= 2 * VerificationReport.faultLimit {
+      findings = Self.first(findings, of: task)
+    }
+    state.findings[taskIndex] = findings
     state.splits[task.splitIndex].faultCount += 1
     state.progress.faultCount += 1
-  }
-}
-
-extension CorpusError {
-  /// Where in its file the damage lies, if the error says so.
-  fileprivate var byteOffset: Int? {
-    switch self {
-    case .indexDamaged(_, let byteOffset, _), .frameDamaged(_, _, let byteOffset, _),
-      .cannotRead(_, let byteOffset, _), .endsEarly(_, let byteOffset, _, _):
-      byteOffset
-    default: nil
-    }
   }
 }

@@ -3,8 +3,14 @@
 public struct VerificationReport: Sendable {
   /// The splits that were verified, in the corpus's order of domains.
   public internal(set) var splits: [SplitCount]
-  /// Every fault, in the order of domains, splits, shards and frames.
+  /// The faults, in the order of domains, splits, shards and places in them.
+  ///
+  /// Of native shards all are there, of others the first ``faultLimit`` of each.
   public internal(set) var faults: [Fault]
+
+  /// The faults that are listed of a shard without frames; ``SplitCount/faultCount`` counts the
+  /// others too.
+  public static let faultLimit = 100
 
   /// Whether nothing was found wrong.
   public var isClean: Bool { faults.isEmpty }
@@ -17,18 +23,52 @@ public struct VerificationReport: Sendable {
     public let split: Split
     /// The shards that the manifest records.
     public let shardCount: Int
-    /// The documents that the manifest records.
-    public let documentCount: Int
-    /// The tokens that the manifest records.
-    public let tokenCount: Int
-    /// The size of the shards in bytes, as the manifest records it.
+    /// The format.
+    public let format: DomainFormat
+    /// The documents that the manifest or the indexes record; of text those that were read.
+    public internal(set) var documentCount: Int
+    /// The tokens that the manifest or the indexes record; of text those that were read.
+    public internal(set) var tokenCount: Int
+    /// The size of the shards in bytes, as it is recorded.
     public let byteCount: Int
-    /// The frames that so many tokens take.
+    /// The frames that so many tokens take; of a format without frames the shards.
     public let frameCount: Int
-    /// The frames that were read and found whole.
+    /// The frames, or the shards, that were read and found whole.
     public internal(set) var wholeFrameCount = 0
     /// The faults.
     public internal(set) var faultCount = 0
+    /// The shards with neither a hash nor a checksum: of damage in them only what breaks a rule of
+    /// their format was found.
+    public internal(set) var unprotectedShardCount = 0
+
+    init(_ domain: Domain, split: Split, shards: [ShardDescription]) {
+      self.domain = domain.name
+      self.split = split
+      shardCount = shards.count
+      format = domain.format
+      documentCount = domain.documentCount(of: split)
+      tokenCount = domain.tokenCount(of: split)
+      byteCount = domain.byteCount(of: split)
+      frameCount =
+        domain.format == .native
+        ? shards.reduce(0) { $0 + ($1.tokenCount + tokensPerFrame - 1) / tokensPerFrame }
+        : shards.count
+    }
+
+    mutating func add(_ outcome: PartOutcome) {
+      documentCount += outcome.documentCount
+      tokenCount += outcome.tokenCount
+    }
+
+    /// What the user should know of shards in which damage may not have been found; nil if there
+    /// are none.
+    public var note: String? {
+      guard unprotectedShardCount > 0 else { return nil }
+      return "shards of domain \(domain), \(split.rawValue), without hash or checksum: "
+        + "\(unprotectedShardCount) of \(shardCount). Damage in them that leaves a sound file was "
+        + "not found. Pack the domain's text with `headrace pack`, or write its shards again with "
+        + "hashes."
+    }
   }
 
   /// One thing that is wrong, and where.
@@ -37,13 +77,17 @@ public struct VerificationReport: Sendable {
     public let domain: String
     /// The split.
     public let split: Split
-    /// The shard's path below the corpus folder.
+    /// The shard's path, below the corpus folder unless it is absolute.
     public let shard: String
     /// The frame, counted from 0; nil if the shard as a whole is wrong.
     public let frame: Int?
     /// Where in the shard's file the frame begins, or the damage lies, in bytes; nil if it has no
     /// place.
     public let byteOffset: Int?
+    /// The sample, counted from 0, in a format that has samples.
+    public let sample: Int?
+    /// The line, counted from 1, of a file of JSON lines.
+    public let line: Int?
     /// What was found.
     public let error: CorpusError
   }
@@ -54,6 +98,8 @@ extension VerificationReport.Fault: CustomStringConvertible {
   public var description: String {
     var place = "domain \(domain), shard \(shard)"
     if let frame { place += ", frame \(frame)" }
+    if let sample { place += ", sample \(sample)" }
+    if let line { place += ", line \(line)" }
     if let byteOffset { place += ", byte \(byteOffset)" }
     return "\(place): \(reason)"
   }
@@ -69,6 +115,14 @@ extension VerificationReport.Fault: CustomStringConvertible {
         + "\(XXHash.text(recorded)): it is another shard, and no frame was read"
     case .shardDiffers(_, let field, let recorded, let found):
       "its \(field) is \(found), the manifest records \(recorded); no frame was read"
+    case .mdsDamaged(_, _, _, let fault): fault.description
+    case .megatronDamaged(_, _, let fault): "the index is damaged: \(fault)"
+    case .hashDiffers(_, let algorithm, let recorded, let found):
+      "its \(algorithm.rawValue) is \(found), not \(recorded) as its index records"
+    case .foreignToken(_, _, _, let token, let vocabularySize):
+      "its token is \(token), which a vocabulary of \(vocabularySize) does not have"
+    case .document(let fault, _): fault.description
+    case .textFrame(let fault, _, _, _): "\(fault); the rest of the file was not read"
     default: error.description
     }
   }

@@ -15,13 +15,14 @@ struct ExplainCommand: ParsableCommand {
 
       EXAMPLES
         headrace explain corpora/web --rows 32 --sequence-length 512
+        headrace explain mixed.json --mixture uniform --steps 1000
         headrace explain corpora/web --mixture code=0.7,prose=0.3 --steps 1000
         headrace explain corpora/web --mixture uniform --epoch-cap prose=2
         headrace explain corpora/web --option exponent=0.5 --tokens 100000000
         headrace explain corpora/web --byte-budget 64MiB --threads 2 --json
       """)
 
-  @Argument(help: "The corpus's folder.")
+  @Argument(help: "The corpus's folder, or a spec.")
   var corpus: String
 
   @OptionGroup(title: "Loader options")
@@ -63,10 +64,12 @@ struct ExplainCommand: ParsableCommand {
 /// An explanation as a page of text.
 private enum ExplainText {
   static func of(_ explanation: Explanation, corpus: Corpus) -> String {
-    var parts = [heading(explanation, corpus: corpus), run(explanation).text]
+    var parts = [heading(explanation, corpus: corpus)]
+    if let formats = FormatText.table(of: corpus) { parts.append(formats.text) }
+    parts.append(run(explanation).text)
     let caps = explanation.domains.compactMap(cap)
     if !caps.isEmpty { parts.append(caps.joined(separator: "\n")) }
-    parts.append(data(explanation).text)
+    parts.append(data(explanation, corpus).text)
     parts.append(memory(explanation.memory))
     if !explanation.warnings.isEmpty {
       parts.append(
@@ -124,13 +127,19 @@ private enum ExplainText {
   }
 
   /// What there is to read.
-  private static func data(_ explanation: Explanation) -> TextTable {
+  private static func data(_ explanation: Explanation, _ corpus: Corpus) -> TextTable {
     var table = TextTable(
       names: "domain",
       numbers: [
         "tokens", "sequences", "unused tokens", "units", "pools", "shuffle span", "held-out tokens",
       ])
-    for domain in explanation.domains {
+    for (domain, source) in zip(explanation.domains, corpus.domains) {
+      guard !source.isOpenEnded else {
+        table.append(
+          [domain.name, "unknown until read", "", "", "", ""]
+            + [NumberText.grouped(domain.shuffleSpanTokenCount), ""])
+        continue
+      }
       let unused = Double(domain.unusedTokenCount) / Double(max(1, domain.splitTokenCount))
       table.append([
         domain.name, NumberText.grouped(domain.splitTokenCount),

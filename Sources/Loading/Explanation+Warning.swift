@@ -12,6 +12,8 @@ extension Explanation {
     case fewPools(poolLimit: Int, domainCount: Int, neededByteBudget: Int)
     /// A domain's held-out split has no whole sequence, so that no loss can be measured on it.
     case withoutHeldOut(domain: String)
+    /// Some shards of a domain carry neither hash nor checksum, so that damage may go unnoticed.
+    case unprotected(domain: String, shardCount: Int, of: Int)
     /// Every domain is exhausted before the run has as many steps as were asked for.
     case dataEnds(afterStep: Int, askedStepCount: Int)
   }
@@ -30,7 +32,7 @@ extension Explanation.Warning {
 
   static func all(
     domains: [Explanation.Domain], memory: Explanation.Memory, stepCount: Int,
-    askedStepCount: Int, sequenceLength: Int
+    askedStepCount: Int, sequenceLength: Int, unprotected: [Explanation.Warning]
   ) -> [Explanation.Warning] {
     var warnings: [Explanation.Warning] = []
     if stepCount < askedStepCount {
@@ -53,6 +55,7 @@ extension Explanation.Warning {
         warnings.append(.withoutHeldOut(domain: domain.name))
       }
     }
+    warnings += unprotected
     let weighted = domains.count { $0.weight > 0 }
     if memory.poolLimit < weighted {
       warnings.append(
@@ -82,7 +85,11 @@ extension Explanation.Warning: CustomStringConvertible {
         + "are decoded again and again. \(neededByteBudget) bytes keep one for each."
     case .withoutHeldOut(let domain):
       "domain \(domain) holds out no whole sequence, so no loss can be measured on it. Pack it with "
-        + "a larger --held-out."
+        + "a larger --held-out, or name held-out shards in the spec."
+    case .unprotected(let domain, let shardCount, let total):
+      "shards of domain \(domain) without hash or checksum: \(shardCount) of \(total). Damage in "
+        + "them may give wrong tokens unnoticed. Pack the domain's text with `headrace pack`, or "
+        + "write its shards again with hashes."
     case .dataEnds(let step, let askedStepCount):
       "every domain reaches its epoch cap: the run ends after step \(step) of \(askedStepCount)."
     }

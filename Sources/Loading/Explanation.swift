@@ -140,7 +140,27 @@ public struct Explanation: Sendable, Equatable {
       batchByteCount: batchByteCount)
     warnings = Warning.all(
       domains: domains, memory: memory, stepCount: stepCount, askedStepCount: askedStepCount,
-      sequenceLength: batch.sequenceLength)
+      sequenceLength: batch.sequenceLength,
+      unprotected: try Self.unprotected(corpus, split: options.split))
+  }
+
+  private static func unprotected(_ corpus: Corpus, split: Split) throws(LoadingError)
+    -> [Warning]
+  {
+    var warnings: [Warning] = []
+    for (index, domain) in corpus.domains.enumerated() {
+      let count: Int
+      do throws(CorpusError) {
+        count = try corpus.unprotectedShardCount(of: split, domainIndex: index)
+      } catch {
+        throw .corpus(error)
+      }
+      guard count > 0 else { continue }
+      warnings.append(
+        .unprotected(
+          domain: domain.name, shardCount: count, of: domain.shards[split, default: []].count))
+    }
+    return warnings
   }
 
   private static func steps(

@@ -66,6 +66,9 @@ struct LoaderPlan {
         of: domain, split: options.split, sequenceLength: batch.sequenceLength)
       try checkSampleLength(of: domain, sequenceLength: batch.sequenceLength)
       if layout.access == .openEnded, layout.shardCount > 0 {
+        guard options.worldSize == 1 else {
+          throw .needsPacking(domain: domain.name, feature: "several ranks")
+        }
         layouts.append(layout)
         continue
       }

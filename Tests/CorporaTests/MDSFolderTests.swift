@@ -3,7 +3,7 @@ import HeadraceTesting
 import Testing
 
 /// An index is found, and what it must not say is refused by name.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct MDSFolderTests {
   private let folder: TemporaryFolder
 

@@ -6,7 +6,7 @@ import Testing
 private let tokenizer = TokenizerDescription(name: "t", vocabularySize: 60_000, endOfText: 7)
 
 /// Damage is an error that names the shard, or gives exactly the same tokens.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct MDSHostileTests {
   private let folder: TemporaryFolder
 

@@ -14,7 +14,7 @@ import Testing
 #endif
 
 /// Reads what MosaicML's own writer wrote: integration/checks/mds.sh runs these with the folder.
-@Suite(.timeLimit(.minutes(1)), .enabled(if: getenv("HEADRACE_MDS_CASES") != nil))
+@Suite(.timeLimit(.minutes(5)), .enabled(if: getenv("HEADRACE_MDS_CASES") != nil))
 struct MDSInteropTests {
   /// What integration/mds/interop.py says of a folder of shards.
   private struct Case: Decodable {

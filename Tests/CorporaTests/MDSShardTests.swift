@@ -8,7 +8,7 @@ private let tokenizer = TokenizerDescription(
   name: "t", vocabularySize: 50_000, endOfText: 49_999)
 
 /// What MDS shards hold comes back, from any place, whatever the encoding and the sample rule.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct MDSShardTests {
   private let folder: TemporaryFolder
 

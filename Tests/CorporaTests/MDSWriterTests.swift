@@ -4,7 +4,7 @@ import HeadraceTesting
 import Testing
 
 /// What is written is what MosaicML's writer writes, and comes back.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct MDSWriterTests {
   private let folder: TemporaryFolder
   private var path: String { folder.path + "/out" }

@@ -6,7 +6,7 @@ import Testing
 private let tokenizer = TokenizerDescription(name: "t", vocabularySize: 40_000, endOfText: 0)
 
 /// Megatron's files are read, and whatever is wrong with them is found.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct MegatronIndexTests {
   private let folder: TemporaryFolder
   private var prefix: String { folder.path + "/p" }

@@ -5,7 +5,7 @@ import HeadraceTesting
 import Testing
 
 /// Stored integers become tokens, and hashes of pieces are those of the whole.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct StoredTokensTests {
   @Test(arguments: StoredTokenType.allCases, TokenWidth.allCases)
   func everyTypeIsConvertedAndChecked(type: StoredTokenType, width: TokenWidth) {

@@ -143,6 +143,7 @@ import Testing
     let kinds = explanation.warnings.map { warning in
       switch warning {
       case .repeated(let domain, _): "repeated \(domain)"
+      case .unprotected(let domain, _, _): "unprotected \(domain)"
       case .withoutRow(let domain, _, _): "without row \(domain)"
       case .unused(let domain, _): "unused \(domain)"
       case .fewPools(let poolLimit, let domainCount, _): "pools \(poolLimit) \(domainCount)"

@@ -124,6 +124,64 @@ PYTHON
   run 1 verify corpus --domain line
 }
 
+# A spec of every format: what is said of it, and the faults that are found in it.
+check_spec() {
+  run 0 export corpus --format mds -o mds
+  run 0 export corpus --format mds -o raw --compression none
+  zstd -q lines.jsonl
+  python3 - <<'PYTHON'
+import json, re, struct
+path = "raw/lines/train/index.json"
+text = open(path).read()
+open(path, "w").write(re.sub(r'"hashes": \{[^}]*\}', '"hashes": {}', text))
+tokens = [list(json.loads(line)["text"].encode()) + [256] for line in open("lines.jsonl")][:50]
+begins = [2 * sum(map(len, tokens[:number])) for number in range(len(tokens))]
+count = len(tokens)
+open("books.bin", "wb").write(b"".join(struct.pack(f"<{len(each)}H", *each) for each in tokens))
+open("books.idx", "wb").write(
+    b"MMIDIDX\0\0" + struct.pack("<QBQQ", 1, 8, count, count + 1)
+    + struct.pack(f"<{count}i", *map(len, tokens)) + struct.pack(f"<{count}q", *begins)
+    + struct.pack(f"<{count + 1}q", *range(count + 1)))
+domains = [
+    {"name": "web", "format": "native", "train": ["corpus/lines/train-*.tokens.zst"]},
+    {"name": "code", "format": "mds", "train": ["mds/lines/train"], "held_out": ["mds/lines/held_out"]},
+    {"name": "raw", "format": "mds", "train": ["raw/lines/train"]},
+    {"name": "books", "format": "megatron", "train": ["books"]},
+    {"name": "news", "format": "jsonl", "train": ["lines.jsonl*"], "field": "text"},
+]
+tokenizer = {"name": "bytes", "vocabulary_size": 257, "end_of_text": 256}
+json.dump({"format": "headrace-spec", "version": 1, "name": "mixed", "tokenizer": tokenizer, "domains": domains},
+          open("mixed.json", "w"))
+PYTHON
+  run 0 inspect mixed.json
+  says 'JSON lines, field "text"' out
+  says "unknown until read" out
+  says "warning: shards of domain raw, train, without hash or checksum: 1 of 1" out
+  says "warning: shards of domain news, train, without hash or checksum: 1 of 2" out
+  run 0 inspect mixed.json --json
+  run 0 explain mixed.json --mixture uniform --steps 10 --sequence-length 128
+  says "as streams, shard after shard" out
+  says "warning: shards of domain books without hash or checksum: 1 of 1" out
+  run 0 verify mixed.json
+  says "nothing is wrong" out
+  says "note: shards of domain books" out
+  flip_byte mds/lines/train/shard.00000.mds.zstd 5000
+  flip_byte books.bin 1001
+  flip_byte lines.jsonl 0
+  run 1 verify mixed.json --quarantine list.json
+  says "domain code, shard mds/lines/train/shard.00000.mds.zstd: its xxh64 is" out
+  says "domain books, shard books.bin, byte 1000: its token is" out
+  says "domain news, shard lines.jsonl, line 1, byte 0: 's' does not belong there in JSON" out
+  says "3 faults in 3 shards" out
+  says "note: 1 fault cannot be quarantined: faults of text" err
+  flip_byte lines.jsonl 0
+  [ "$(grep -c '"shard"' list.json)" -eq 2 ] || fail "the list has other entries: $(cat list.json)"
+  run 1 inspect mds/lines/train
+  says '"train": ["train"]' err
+  run 1 inspect books.idx
+  says '"format": "megatron", "train": ["books"]' err
+}
+
 check_explain() {
   run 0 explain corpus --rows 8 --sequence-length 128 --steps 100 --mixture lines=0.75,prose=0.25 --epoch-cap prose=0.2
   same explain.txt
@@ -187,6 +245,7 @@ check_terminal() {
 
 check_pack_and_inspect
 check_verify
+check_spec
 check_explain
 check_usage
 check_full_disk

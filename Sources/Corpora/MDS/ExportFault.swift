@@ -4,6 +4,8 @@ public enum ExportFault: Sendable, Equatable {
   case outputExists(path: String)
   /// An earlier export did not come to its end.
   case unfinished(path: String)
+  /// A domain's shards are not native ones, which alone are exported.
+  case notNative(domain: String)
   /// The integers do not hold the vocabulary.
   case tokenType(StoredTokenType, vocabularySize: Int)
   /// An option lies outside what is allowed.
@@ -23,6 +25,9 @@ extension ExportFault: CustomStringConvertible {
     case .unfinished(let path):
       "\(path) was left by an export that did not come to its end. Remove it, then run the same "
         + "command again."
+    case .notNative(let domain):
+      "the shards of domain \(domain) are another program's, and native ones alone are exported. "
+        + "Name the other domains with --domain, or pack the domain's text first (headrace pack)."
     case .tokenType(let type, let vocabularySize):
       "\(type.rawValue) does not hold the ids of a vocabulary of \(vocabularySize). Take int32."
     case .option(let name, let value, let allowed):

@@ -80,6 +80,9 @@ public struct MDSExport: Sendable {
     var indexes: Set<Int> = []
     for name in names { indexes.insert(try corpus.domainIndex(named: name)) }
     domainIndexes = names.isEmpty ? Array(corpus.domains.indices) : indexes.sorted()
+    for index in domainIndexes where corpus.domains[index].format != .native {
+      throw .export(.notNative(domain: corpus.domains[index].name))
+    }
     self.splits = Split.allCases.filter { splits.isEmpty || splits.contains($0) }
     let vocabularySize = corpus.tokenizer.vocabularySize
     type = options.tokenType ?? (vocabularySize <= 1 << 16 ? .uint16 : .int32)

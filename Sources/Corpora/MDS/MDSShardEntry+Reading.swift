@@ -1,5 +1,3 @@
-internal import CZstd
-
 /// How many tokens a shard has.
 package struct MDSCount: Sendable, Equatable {
   /// The tokens, the end-of-texts that the sample rule adds included.
@@ -68,11 +66,17 @@ extension MDSShardEntry {
     return true
   }
 
+  /// Whether a recorded hash or zstd's own checksum tells damage of the stored file from data.
+  func isProtected(_ file: FileReader) throws(CorpusError) -> Bool {
+    if hasHash || compression == nil { return hasHash }
+    return try file.firstFrameHasChecksum()
+  }
+
   /// Decodes a compressed file, where that verifies something, and compares its content with its
   /// hash.
   func verifyContent(of file: FileReader, at place: ShardPlace) throws(CorpusError) {
     let algorithm = HashAlgorithm.best(of: rawHashes.keys)
-    if algorithm == nil, try !hasFrameChecksum(file) { return }
+    if algorithm == nil, try !file.firstFrameHasChecksum() { return }
     let content = MDSContent()
     content.open(try ZstdFeed(file), place: place, byteCount: rawByteCount)
     var hash = algorithm.map { RunningHash($0) }
@@ -92,24 +96,6 @@ extension MDSShardEntry {
     guard recorded.lowercased() == found else {
       throw .hashDiffers(place, algorithm, recorded: recorded, found: found)
     }
-  }
-
-  /// Whether the file's first frame that holds content ends with a checksum of it.
-  private func hasFrameChecksum(_ file: FileReader) throws(CorpusError) -> Bool {
-    var position = 0
-    while position + 9 <= file.byteCount {
-      let head = try file.bytes(at: position, count: 9)
-      let (magic, size) = head.withUnsafeBytes {
-        (
-          UInt32(littleEndian: $0.loadUnaligned(fromByteOffset: 0, as: UInt32.self)),
-          UInt32(littleEndian: $0.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
-        )
-      }
-      if magic == ZSTD_MAGICNUMBER { return head[4] & 4 != 0 }
-      guard magic & 0xFFFF_FFF0 == 0x184D_2A50 else { return false }
-      position += 8 + Int(size)
-    }
-    return false
   }
 }
 

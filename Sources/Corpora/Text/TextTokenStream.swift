@@ -124,6 +124,20 @@ package final class TextTokenStream: TokenStream {
     }
   }
 
+  /// Passes over what is left of a document, and over the next one whole.
+  ///
+  /// After ``CorpusError/document(_:at:)`` it may be called again: the line is left out.
+  ///
+  /// - Returns: The document's tokens, its end-of-text included; nil at the end of the file.
+  func passDocument() throws(CorpusError) -> Int? {
+    guard try nextDocument() else { return nil }
+    givenCount = documentTokenCount
+    return documentTokenCount
+  }
+
+  /// How many bytes of the file have been read.
+  var fileByteCount: Int { feed.fileByteCount }
+
   /// The place before the next token.
   package var cursor: TextCursor {
     let frame = feed.frame(at: lineOffset) ?? TextFrame()
