@@ -84,6 +84,9 @@ public struct Corpus: Sendable {
   public let domains: [Domain]
   /// What tokenizes the domains that are text.
   package let textTokenizer: (any Tokenizer)?
+  /// Whether shards' paths begin at ``folder``, as a manifest's do; a spec's patterns give whole
+  /// ones.
+  private let pathsBeginAtFolder: Bool
   /// What threads work with that read raw MDS shards.
   private let workspaces = MDSWorkspaces()
 
@@ -116,6 +119,7 @@ public struct Corpus: Sendable {
       Domain(name: $0.name, fingerprint: $0.fingerprint, shards: $0.splits)
     }
     textTokenizer = nil
+    pathsBeginAtFolder = true
   }
 
   private init(specAt path: String, tokenizer: (any Tokenizer)?) throws(CorpusError) {
@@ -127,6 +131,7 @@ public struct Corpus: Sendable {
     self.tokenizer = resolved.spec.tokenizer
     tokenWidth = resolved.tokenWidth
     textTokenizer = resolved.tokenizer
+    pathsBeginAtFolder = false
     domains = try resolved.domains()
   }
 
@@ -147,7 +152,7 @@ public struct Corpus: Sendable {
 
   /// Returns where a shard lies.
   package func path(of shard: ShardDescription) -> String {
-    shard.path.hasPrefix("/") ? shard.path : folder + "/" + shard.path
+    pathsBeginAtFolder ? folder + "/" + shard.path : shard.path
   }
 }
 
