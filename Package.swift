@@ -87,3 +87,15 @@ let package = Package(
       name: "AblationsTests", dependencies: ["Ablations", "Training"], swiftSettings: strict),
   ]
 )
+
+// The fuzz target has no main function but libFuzzer's, so that no build but its own may know it:
+// integration/fuzz.sh.
+if Context.environment["HEADRACE_FUZZ"] != nil {
+  // SwiftPM takes one sanitizer: the script gives the other to Swift, this to our own C.
+  package.targets.first { $0.name == "CKernels" }?.cSettings?.append(
+    .unsafeFlags(["-fsanitize=address"]))
+  package.targets.append(
+    .executableTarget(
+      name: "Fuzz", dependencies: ["Corpora", "Loading", "Mixing", "CZstd"], path: "Tests/Fuzz",
+      swiftSettings: strict))
+}

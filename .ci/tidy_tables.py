@@ -68,6 +68,8 @@ IMPORTS: dict[str, set[str]] = {
     "HeadraceTesting": {"Corpora", "Mixing", "Loading", "Testing"},
     # A program that tests start, in Tests/RankProcess.
     "RankProcess": {"Corpora", "Mixing", "Loading"},
+    # libFuzzer's program, in Tests/Fuzz.
+    "Fuzz": {"Corpora", "Mixing", "Loading", "CZstd"},
 }
 # Tests may look at more than the module that they test: the parts that it is made from.
 TEST_MODULES: dict[str, set[str]] = {

@@ -103,10 +103,10 @@ extension Corpus {
     case (.mds(let entry, let folder), .mds(let column)):
       return try MDSCheck(
         entry, column: column, tokenizer: tokenizer, folder: folder, domain: domain.name,
-        tokenCount: description.tokenCount)
+        tokenCount: description.tokenCount, access: access)
     case (.megatron(let index, let prefix), _):
       return try MegatronCheck(
-        prefix: prefix, index: index, tokenizer: tokenizer, domain: domain.name)
+        prefix: prefix, index: index, tokenizer: tokenizer, domain: domain.name, access: access)
     case (.text, .jsonLines):
       return try TextCheck(path: path(of: description)) { () throws(CorpusError) in
         try openText(shardIndex, of: split, domainIndex: domainIndex, from: TextCursor())

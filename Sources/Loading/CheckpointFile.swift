@@ -135,7 +135,10 @@ public enum CheckpointFile {
         guard nameByteCount <= CheckpointFile.nameByteLimit else {
           throw damage(.length(recorded: nameByteCount, fileByteCount: bytes.count))
         }
-        let name = String(decoding: try take(nameByteCount), as: UTF8.self)
+        let nameBytes = try take(nameByteCount)
+        let name = String(decoding: nameBytes, as: UTF8.self)
+        guard name.utf8.elementsEqual(nameBytes), !heads.contains(where: { $0.name == name })
+        else { throw damage(.sectionName(name)) }
         heads.append((name, Int(clamping: try number(UInt64.self))))
       }
       var sections: [String: [UInt8]] = [:]

@@ -137,10 +137,10 @@ extension LedgerHeader {
       Set(identity.domains.map(\.name)).count == identity.domains.count
     else { throw LedgerFault.header("its domains have no names of their own") }
     let resumed = resumedAfterStep ?? 0
-    guard let previous else {
-      guard resumed >= 0 else { throw LedgerFault.step(found: resumed, expected: 0) }
-      return
+    guard (0...Ledger.stepLimit).contains(resumed) else {
+      throw LedgerFault.header("no run resumes after step \(resumed)")
     }
+    guard let previous else { return }
     guard resumed == step else { throw LedgerFault.step(found: resumed, expected: step) }
     var found = try previous.identity.change(to: identity)
     found.lastFeedback = corpusChange?.lastFeedback ?? []
@@ -168,6 +168,8 @@ public struct Ledger: Sendable {
   public let lines: [LedgerLine]
 
   static let version = 1
+  /// A larger step is taken for damage; one can be added to any other.
+  fileprivate static let stepLimit = 1 << 60
   /// A longer line is taken for damage.
   static let lineByteLimit = 1 << 26
 

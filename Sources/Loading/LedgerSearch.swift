@@ -89,9 +89,13 @@ struct LedgerSearch {
     }
     guard found == step else { return true }
     do {
+      let decoded = try JSONDecoder().decode(LedgerLine.self, from: Data(line))
+      // Digits at the beginning may be those of a fraction, and a second key may follow.
+      guard decoded.step == step else {
+        throw LedgerFault.step(found: decoded.step, expected: step)
+      }
       self.found = Finding(
-        header: try Ledger.header(from: Data(header.bytes)),
-        line: try JSONDecoder().decode(LedgerLine.self, from: Data(line)), number: number)
+        header: try Ledger.header(from: Data(header.bytes)), line: decoded, number: number)
     } catch {
       throw .ledgerDamaged(path: path, line: number, reason: "\(error)")
     }

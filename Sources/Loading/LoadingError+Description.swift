@@ -125,6 +125,7 @@ extension CheckpointFault: CustomStringConvertible {
     case .checksum(let recorded, let computed):
       "its checksum is \(computed), not \(recorded)"
     case .section(let name): "it has no section \"\(name)\""
+    case .sectionName(let name): "a section's name, \"\(name)\", is no text or stands twice"
     case .content(let section, let reason): "its section \"\(section)\" does not decode: \(reason)"
     }
   }

@@ -93,6 +93,8 @@ public enum CheckpointFault: Sendable, Equatable {
   case checksum(recorded: String, computed: String)
   /// A section is missing.
   case section(name: String)
+  /// A section's name is no UTF-8, or another section has it.
+  case sectionName(String)
   /// A section's content does not decode.
   case content(section: String, reason: String)
 }

@@ -1,5 +1,6 @@
 // Covers: SpecResolver.swift, PathPattern.swift, ManifestLimits.swift, DomainFormat.swift
 import Corpora
+import Foundation
 import HeadraceTesting
 import Testing
 
@@ -57,6 +58,20 @@ struct CorpusSpecTests {
     #expect(corpus.domains[0].isOpenEnded && corpus.domains[0].isStreamed)
     #expect(corpus.domains[1].tokenCount(of: .train) == 300)
     #expect(!corpus.domains[1].isStreamed)
+  }
+
+  @Test func `a spec at a relative path finds its shards`() throws {
+    _ = try open(
+      #"""
+      {"name": "a", "format": "jsonl", "train": ["c.jsonl"]},
+      {"name": "n", "format": "native", "train": ["n.tokens.zst"]}
+      """#)
+    let depth = FileManager.default.currentDirectoryPath.split(separator: "/").count
+    let up = Array(repeating: "..", count: depth).joined(separator: "/")
+    let corpus = try Corpus(at: up + folder.path + "/spec.json")
+    #expect(try corpus.openShard(0, of: .train, domainIndex: 1).index.tokenCount == 300)
+    let text = try corpus.openText(0, of: .train, domainIndex: 0, from: TextCursor())
+    #expect(text.place.path.hasPrefix(".."))
   }
 
   @Test func `a folder whose name holds a pattern is no pattern`() throws {

@@ -1,4 +1,4 @@
-// Covers: Bucket.swift
+// Covers: Bucket.swift, ScatterResult.swift
 import Corpora
 import Foundation
 import Synchronization
@@ -221,6 +221,74 @@ import Testing
     try whole.dropLast().write(to: URL(fileURLWithPath: bucket))
     #expect(packingFault { _ = try Packer(plan).pack(to: output) } != nil)
     #expect(!folder.exists("out"))
+  }
+
+  /// What a run left must be what a run writes, whoever changed it.
+  @Test(.timeLimit(.minutes(5)))
+  func hostileStateIsNamed() throws {
+    let folder = try ScratchFolder()
+    let plan = try makePlan(folder)
+    let output = folder.path + "/out"
+    let work = output + ".partial/.work/"
+    _ = try? Packer(plan).pack(to: output) {
+      FileManager.default.fileExists(atPath: work + "b/scatter.json")
+    }
+    for (name, key, values) in [
+      ("b/scatter.json", "entryCount", ["9223372036854775807", "-1", "0"]),
+      ("b/scatter.json", "byteCount", ["9223372036854775807", "-1"]),
+      ("b/scatter.json", "tokenCount", ["9223372036854775807", "-5"]),
+      ("b/scatter.json", "fileName", ["\"../a/x\"", "\"/etc/passwd\""]),
+      ("a/domain.json", "token_count", ["9223372036854775807", "-1"]),
+      ("a/domain.json", "byte_count", ["-1"]), ("a/domain.json", "path", ["\"../../x\""]),
+    ] {
+      let file = URL(fileURLWithPath: work + name)
+      let whole = try String(contentsOf: file, encoding: .utf8)
+      for value in values {
+        let line = try #require(whole.split(separator: "\n").first { $0.contains("\"\(key)\" :") })
+        let end = line.hasSuffix(",") ? "," : ""
+        let changed = "\"\(key)\" : \(value)\(end)"
+        try whole.replacingOccurrences(of: line, with: changed)
+          .write(to: file, atomically: false, encoding: .utf8)
+        let fault = packingFault { _ = try Packer(plan).pack(to: output) }
+        guard case .bucketDamaged(file.path, _) = fault else {
+          Issue.record("\(name), \(key) = \(value): \(String(describing: fault))")
+          continue
+        }
+      }
+      try whole.write(to: file, atomically: false, encoding: .utf8)
+    }
+    _ = try Packer(plan).pack(to: output)
+    #expect(folder.exists("out"))
+  }
+
+  /// The hash of an entry holds, but it is no document.
+  @Test(.timeLimit(.minutes(5)), arguments: [0, 1, 3])
+  func anEntryOfNoWholeTokensIsNamed(byteCount: Int) throws {
+    let folder = try ScratchFolder()
+    let plan = try makePlan(folder)
+    let output = folder.path + "/out"
+    let work = output + ".partial/.work/a/"
+    _ = try? Packer(plan).pack(to: output) {
+      FileManager.default.fileExists(atPath: work + "scatter.json")
+    }
+    let tokens = [UInt8](repeating: 0, count: byteCount)
+    let bucket = URL(fileURLWithPath: work + "train-0000.bucket")
+    var bytes = try Data(contentsOf: bucket)
+    let old = bytes.count
+    bytes += Data(repeating: 0, count: 16)
+    withUnsafeBytes(of: UInt32(byteCount)) { bytes += $0 }
+    withUnsafeBytes(of: UInt32(truncatingIfNeeded: XXHash.hash64(tokens))) { bytes += $0 }
+    try (bytes + tokens).write(to: bucket)
+    let file = URL(fileURLWithPath: work + "scatter.json")
+    let text = try String(contentsOf: file, encoding: .utf8)
+    try text.replacingOccurrences(
+      of: "\"byteCount\" : \(old),", with: "\"byteCount\" : \(bytes.count + byteCount),"
+    ).write(to: file, atomically: false, encoding: .utf8)
+    let fault = packingFault { _ = try Packer(plan).pack(to: output) }
+    guard case .bucketDamaged(bucket.path, old) = fault else {
+      Issue.record("\(String(describing: fault))")
+      return
+    }
   }
 
   @Test(.timeLimit(.minutes(5)))

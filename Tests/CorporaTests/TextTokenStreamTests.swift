@@ -116,6 +116,7 @@ struct TextTokenStreamTests {
       for change in [
         { $0.token = 9999 }, { $0.textOffset += 1 }, { $0.textOffset = 1 << 40 },
         { $0.frameByteOffset = 1 << 40 }, { $0.token = -1 }, { $0.frameTextOffset = 1 << 50 },
+        { $0.line = .max }, { $0.frame = .max }, { ($0.token, $0.textOffset) = (0, 1 << 40) },
       ] as [(inout TextCursor) -> Void] {
         var wrong = right
         change(&wrong)

@@ -64,6 +64,8 @@ struct CheckpointFileTests {
       (26, [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F]),
       (26, [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF]), (26, [11, 0, 0, 0]), (26, [9, 0]),
       (8, [2, 0, 0, 0]),
+      // The third name becomes the second one, the first no UTF-8.
+      (55, Array("model".utf8)), (20, [0xFF]),
     ] as [(Int, [UInt8])] {
       var hostile = Array(bytes.dropLast(8))
       hostile.replaceSubrange(byteOffset..<byteOffset + value.count, with: value)

@@ -237,6 +237,14 @@ struct LedgerTests {
       try corpus.folder.write(bytes, to: "ledger.jsonl")
       #expect(throws: LoadingError.self) { try Ledger(at: path) }
     }
+    // Steps follow from what the first header says.
+    for step in [Int.max, -1] {
+      let head = whole.firstRange(of: Array("\"identity\":".utf8))?.lowerBound ?? 0
+      let resumed = Array("\"resumed_after_step\":\(step),".utf8)
+      try corpus.folder.write(whole[..<head] + resumed + whole[head...], to: "ledger.jsonl")
+      let error = #expect(throws: LoadingError.self) { try Ledger(at: path) }
+      #expect(error?.description.contains("line 1 of the ledger") == true)
+    }
   }
 
   @Test func aLedgerThatCannotBeWrittenLeavesTheLoaderWhereItWas() throws {

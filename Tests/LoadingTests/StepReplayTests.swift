@@ -343,6 +343,12 @@ struct StepReplayTests {
     #expect(
       try refusal(Array("{\"headrace_ledger\":1}\n".utf8) + whole[(ends[0] + 1)...]).contains(
         "line"))
+    // Digits that are not the whole number.
+    let step = Array("{\"step\":3".utf8)
+    let place = whole.firstRange(of: step)?.upperBound ?? 0
+    #expect(
+      try refusal(whole[..<place] + Array("e1".utf8) + whole[place...]).contains(
+        "its step is 30, but 3 must follow"))
     for cut in stride(from: 0, to: ends[3], by: 7) {
       #expect(try !refusal(Array(whole[..<cut])).isEmpty)
     }

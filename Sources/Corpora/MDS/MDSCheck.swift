@@ -21,12 +21,12 @@ struct MDSCheck: ShardCheck {
 
   init(
     _ entry: MDSShardEntry, column: MDSColumn, tokenizer: TokenizerDescription, folder: String,
-    domain: String, tokenCount: Int
+    domain: String, tokenCount: Int, access: FileAccess
   ) throws(CorpusError) {
     self.entry = entry
     self.tokenizer = tokenizer
     self.tokenCount = tokenCount
-    (file, place) = try entry.open(in: folder, domain: domain)
+    (file, place) = try entry.open(in: folder, domain: domain, access: access)
     layout = try MDSLayout(entry, column, path: place.path)
     isUnprotected = try !entry.isProtected(file)
   }

@@ -8,12 +8,16 @@
 struct MegatronCheck: ShardCheck {
   private let shard: MegatronShard
   private let prefix: String
+  private let access: FileAccess
 
   init(
-    prefix: String, index: MegatronIndex, tokenizer: TokenizerDescription, domain: String
+    prefix: String, index: MegatronIndex, tokenizer: TokenizerDescription, domain: String,
+    access: FileAccess
   ) throws(CorpusError) {
     self.prefix = prefix
-    shard = try MegatronShard(prefix: prefix, index: index, tokenizer: tokenizer, domain: domain)
+    self.access = access
+    shard = try MegatronShard(
+      prefix: prefix, index: index, tokenizer: tokenizer, domain: domain, access: access)
   }
 
   /// The index, and the pieces of the `.bin` file.
@@ -38,7 +42,8 @@ struct MegatronCheck: ShardCheck {
         return try shard.read(
           tokens, into: tools.room(forTokens: tokens.count), width: tools.tokenWidth)
       }
-      let found = try MegatronIndex.read(prefix: prefix, domain: shard.place.domain)
+      let found = try MegatronIndex.read(
+        prefix: prefix, domain: shard.place.domain, access: access)
       guard found == shard.index else {
         throw .shardDiffers(
           ShardPlace(domain: shard.place.domain, path: prefix + ".idx"), field: "checksum",

@@ -10,6 +10,7 @@ struct Gather {
   let folder: String
   /// The most memory for one bucket, its documents and their places.
   let byteLimit: Int
+  let tokenWidth: TokenWidth
   let meter: PackMeter
 
   /// The place of one document in a loaded bucket.
@@ -83,6 +84,9 @@ struct Gather {
       entries.append(Entry(key: head.key, offset: start, byteCount: head.tokenByteCount))
       offset = end
     }
+    guard entries.count == bucket.entryCount else {
+      throw .packing(.bucketDamaged(path: file.path, byteOffset: offset))
+    }
     entries.sort()
     for entry in entries {
       try writer.append(
@@ -96,7 +100,12 @@ struct Gather {
   ) throws(CorpusError) -> BucketEntryHead {
     if let base = bytes.baseAddress, bytes.count - offset >= BucketEntryHead.byteCount {
       let head = BucketEntryHead(base + offset)
-      if head.tokenByteCount <= bytes.count - offset - BucketEntryHead.byteCount { return head }
+      // A document has its end-of-text at least.
+      if head.tokenByteCount <= bytes.count - offset - BucketEntryHead.byteCount,
+        head.tokenByteCount > 0, head.tokenByteCount % tokenWidth.byteCount == 0
+      {
+        return head
+      }
     }
     throw .packing(.bucketDamaged(path: path, byteOffset: fileOffset + offset))
   }

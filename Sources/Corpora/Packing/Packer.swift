@@ -200,6 +200,9 @@ extension Packer {
     if let finished = try folder.stored(
       FinishedDomain.self, FinishedDomain.fileName, of: domain.name)
     {
+      guard finished.isSound(named: domain.name) else {
+        throw damagedWork(workFolder, FinishedDomain.fileName)
+      }
       let tokenCount = finished.report.tokenCount + finished.report.heldOutTokenCount
       if folder.holds(finished) {
         meter.beginGathering(tokenCount: tokenCount)
@@ -229,6 +232,10 @@ extension Packer {
     return finished
   }
 
+  private func damagedWork(_ folder: String, _ name: String) -> CorpusError {
+    .packing(.bucketDamaged(path: folder + "/" + name, byteOffset: 0))
+  }
+
   private func scatter(
     _ domain: PackDomain, files: [InputFile], tokenWidth: TokenWidth, in folder: PackFolder,
     workFolder: String, meter: PackMeter
@@ -236,6 +243,9 @@ extension Packer {
     if let stored = try folder.stored(
       ScatterResult.self, FinishedDomain.scatterFileName, of: domain.name)
     {
+      guard stored.isSound else {
+        throw damagedWork(workFolder, FinishedDomain.scatterFileName)
+      }
       return stored
     }
     let result = try Scatter(
@@ -256,7 +266,8 @@ extension Packer {
     let slotCount = min(
       2 * resources.threadCount, max(2, resources.memoryByteCount / 4 / frameByteCount))
     let gather = Gather(
-      folder: workFolder, byteLimit: resources.memoryByteCount / 2, meter: meter)
+      folder: workFolder, byteLimit: resources.memoryByteCount / 2, tokenWidth: tokenWidth,
+      meter: meter)
     let shardFolder = try folder.shardFolder(of: domain.name)
     return try FramePipeline.run(
       threadCount: resources.threadCount, slotCount: slotCount, tokenWidth: tokenWidth,

@@ -26,10 +26,14 @@ public struct TextCursor: Sendable, Equatable, Codable {
     case textOffset = "text_offset"
   }
 
-  /// Whether no number is negative and the line begins in the frame.
+  /// A larger number is taken for damage; what is added to one that is not fits an `Int`.
+  private static let limit = 1 << 60
+
+  /// Whether no number is negative or beyond what any file has, and the line begins in the frame.
   package var isSound: Bool {
-    [frame, frameByteOffset, frameTextOffset, line, token].allSatisfy { $0 >= 0 }
-      && textOffset >= frameTextOffset
+    [frame, frameByteOffset, frameTextOffset, textOffset, line, token].allSatisfy {
+      (0...Self.limit).contains($0)
+    } && textOffset >= frameTextOffset
   }
 }
 
@@ -90,12 +94,13 @@ package final class TextTokenStream: TokenStream {
     self.tokenizer = tokenizer
     takesBytes = tokenizer is BytesTokenizer
     let file = try FileReader(path: path, access: access, activity: activity)
-    guard cursor.isSound, cursor.frameByteOffset <= file.byteCount else {
+    let isCompressed = path.hasSuffix(".zst")
+    let byteOffset = isCompressed ? cursor.frameByteOffset : cursor.textOffset
+    guard cursor.isSound, byteOffset <= file.byteCount else {
       throw .endsEarly(
-        path: path, byteOffset: cursor.frameByteOffset, byteCount: 1,
-        fileByteCount: file.byteCount)
+        path: path, byteOffset: byteOffset, byteCount: 1, fileByteCount: file.byteCount)
     }
-    if path.hasSuffix(".zst") {
+    if isCompressed {
       feed = try VerifiedFrameFeed(
         file,
         from: TextFrame(
