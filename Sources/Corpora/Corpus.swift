@@ -267,9 +267,10 @@ extension Corpus {
     guard case .jsonLines(let field) = domain.format, let textTokenizer else {
       preconditionFailure("domain \(domain.name) is not text")
     }
+    let description = domain.shards[split, default: []][shardIndex]
     return try TextTokenStream(
-      path: path(of: domain.shards[split, default: []][shardIndex]), domain: domain.name,
-      field: field, tokenizer: textTokenizer, from: cursor, access: access, activity: activity)
+      path: path(of: description), domain: domain.name, field: field, tokenizer: textTokenizer,
+      from: cursor, byteCount: description.byteCount, access: access, activity: activity)
   }
 }
 

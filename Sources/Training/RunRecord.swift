@@ -74,8 +74,8 @@ public struct RunRecord: Sendable, Equatable, Codable {
     public var realizedShare: Double
     /// The tokens that the run trained on.
     public var tokenCount: Int
-    /// How often the domain was read: rows over the sequences of one epoch; nil for text that is not
-    /// packed, of which nobody knows how much there is.
+    /// How often the domain was read: rows over the sequences of one epoch; nil for text that is
+    /// not packed, of which nobody knows how much there is.
     public var epochs: Double?
     /// The held-out loss after the last step; nil without held-out text.
     public var loss: Double?

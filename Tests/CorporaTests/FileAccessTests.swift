@@ -1,4 +1,4 @@
-// Covers: ReadingThreads.swift, ByteFile.swift, Stall.swift, FileReader.swift
+// Covers: ReadingThreads.swift, ByteFile.swift, Stall.swift, FileReader.swift, ReadActivity.swift
 import Corpora
 import HeadraceTesting
 import Testing

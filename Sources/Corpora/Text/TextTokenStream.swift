@@ -81,12 +81,13 @@ package final class TextTokenStream: TokenStream {
   ///   - field: The name of the field that holds the text.
   ///   - tokenizer: What makes tokens of the text.
   ///   - cursor: Where to begin.
+  ///   - byteCount: The size that the file must have; nil for any.
   ///   - access: How files are read.
   ///   - activity: What is told of every read; nil for nothing.
   /// - Throws: ``CorpusError`` if the file does not open, or is not the one of the cursor.
   package init(
     path: String, domain: String, field: String, tokenizer: any Tokenizer,
-    from cursor: TextCursor = TextCursor(), access: FileAccess = .direct,
+    from cursor: TextCursor = TextCursor(), byteCount: Int? = nil, access: FileAccess = .direct,
     activity: ReadActivity? = nil
   ) throws(CorpusError) {
     place = ShardPlace(domain: domain, path: path)
@@ -94,9 +95,15 @@ package final class TextTokenStream: TokenStream {
     self.tokenizer = tokenizer
     takesBytes = tokenizer is BytesTokenizer
     let file = try FileReader(path: path, access: access, activity: activity)
+    if let byteCount, byteCount != file.byteCount {
+      throw .shardDiffers(
+        place, field: "size in bytes", recorded: UInt64(clamping: byteCount),
+        found: UInt64(file.byteCount))
+    }
     let isCompressed = path.hasSuffix(".zst")
     let byteOffset = isCompressed ? cursor.frameByteOffset : cursor.textOffset
-    guard cursor.isSound, byteOffset <= file.byteCount else {
+    let namesFrame = [cursor.frame, cursor.frameByteOffset, cursor.frameTextOffset] != [0, 0, 0]
+    guard cursor.isSound, byteOffset <= file.byteCount, isCompressed || !namesFrame else {
       throw .endsEarly(
         path: path, byteOffset: byteOffset, byteCount: 1, fileByteCount: file.byteCount)
     }
