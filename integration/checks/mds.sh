@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # MosaicML's library writes MDS shards that Headrace reads, and reads what Headrace exports: every token is compared.
-# deadline: 900
+# deadline: 600
 #
 # The library comes from PyPI into a virtual environment, which takes minutes and some gigabytes, because torch comes with it. It
 # is kept in the folder HEADRACE_PYTHON_CACHE (default: headrace in the user's cache folder) and found there the next time.
@@ -28,7 +28,7 @@ make_environment() {
   mkdir -p "$cache"
   python3 -m venv "$environment" 2>"$SCRATCH/venv.log" || cannot_run "python3 has no venv: $(tail -n 1 "$SCRATCH/venv.log")"
   # The newest torch that was tried with it. pip takes one without CUDA, a tenth of the size, where it has been told of one.
-  timeout 600 "$environment/bin/pip" install --no-input --quiet "mosaicml-streaming==$version" "torch==2.13.*" \
+  timeout 300 "$environment/bin/pip" install --no-input --quiet "mosaicml-streaming==$version" "torch==2.13.*" \
     >"$SCRATCH/pip.log" 2>&1 ||
     cannot_run "mosaicml-streaming $version cannot be had from PyPI: $(tail -n 1 "$SCRATCH/pip.log")"
   touch "$environment/whole"
