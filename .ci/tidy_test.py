@@ -320,7 +320,8 @@ class RepositoryRules(unittest.TestCase):
         self.assertEqual([p.path for p in rules.top_level(["scripts/a.sh", "scripts/b.sh"])], ["scripts"])
 
     def test_every_module_has_a_budget(self) -> None:
-        self.assertEqual(set(tables.IMPORTS) - {"HeadraceTesting"}, set(tables.LINE_BUDGETS))
+        for_tests = {"HeadraceTesting", "RankProcess", "Fuzz"}
+        self.assertEqual(set(tables.IMPORTS) - for_tests, set(tables.LINE_BUDGETS))
 
 
 class Wrapping(unittest.TestCase):
