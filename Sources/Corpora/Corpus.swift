@@ -229,9 +229,16 @@ extension Corpus {
     let domain = domains[domainIndex]
     switch (domain.sources[split, default: []][shardIndex], domain.format) {
     case (.mds(let entry, let folder), .mds(let column)):
-      return try MDSShard(
+      let shard = try MDSShard(
         entry, column: column, tokenizer: tokenizer, folder: folder, domain: domain.name,
         workspaces: workspaces, access: access)
+      let recorded = domain.shards[split, default: []][shardIndex].tokenCount
+      guard shard.tokenCount == recorded else {
+        throw .shardDiffers(
+          shard.place, field: "token count", recorded: UInt64(clamping: recorded),
+          found: UInt64(clamping: shard.tokenCount))
+      }
+      return shard
     case (.megatron(let index, let prefix), _):
       return try MegatronShard(
         prefix: prefix, index: index, tokenizer: tokenizer, domain: domain.name, access: access)

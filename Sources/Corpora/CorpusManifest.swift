@@ -109,8 +109,12 @@ package struct DomainManifest: Sendable, Equatable, Codable {
   /// of the index.
   ///
   /// Paths are left out: a corpus that is moved or renamed stays the same corpus.
-  package static func fingerprint(name: String, splits: [Split: [ShardDescription]]) -> String {
-    var text = "domain \(name)\n"
+  ///
+  /// `reading` is what else decides the tokens: how shards of another format are read.
+  package static func fingerprint(
+    name: String, splits: [Split: [ShardDescription]], reading: String = ""
+  ) -> String {
+    var text = "domain \(name)\n" + reading
     for split in Split.allCases {
       for shard in splits[split] ?? [] {
         text += "\(split.rawValue) \(shard.tokenCount) \(shard.documentCount) "

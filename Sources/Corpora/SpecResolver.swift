@@ -55,8 +55,10 @@ struct SpecResolver {
       var shards: [Split: [ShardDescription]] = [:]
       var sources: [Split: [ShardSource]] = [:]
       var sampleTokenCount: Int?
+      var seen: Set<String> = []
       for (split, patterns) in [(Split.train, domain.train), (.heldOut, domain.heldOut ?? [])] {
-        let found = try self.shards(of: domain, format: format, patterns: patterns)
+        let found = try self.shards(
+          of: domain, format: format, patterns: patterns, seen: &seen)
         shards[split] = found.map(\.description)
         sources[split] = found.map(\.source)
         for shard in found {
@@ -69,11 +71,28 @@ struct SpecResolver {
       domains.append(
         Domain(
           name: domain.name,
-          fingerprint: DomainManifest.fingerprint(name: domain.name, splits: shards),
+          fingerprint: DomainManifest.fingerprint(
+            name: domain.name, splits: shards, reading: reading(format)),
           format: format, shards: shards, sources: sources,
           sampleTokenCount: sampleTokenCount))
     }
     return domains
+  }
+
+  /// What decides the tokens of shards that are not native, beside the shards: one line, in which
+  /// names come with their sizes, so that no two ways have the same.
+  private func reading(_ format: DomainFormat) -> String {
+    func sized(_ text: String) -> String { "\(text.utf8.count) \(text)" }
+    let tokens =
+      "\(sized(spec.tokenizer.name)) \(spec.tokenizer.vocabularySize) \(spec.tokenizer.endOfText)"
+    switch format {
+    case .native: return ""
+    case .mds(let column):
+      return "mds \(sized(column.name)) \(column.storedType?.rawValue ?? "-") "
+        + "\(column.samples.rawValue) \(tokens)\n"
+    case .megatron: return "megatron \(tokens)\n"
+    case .jsonLines(let field): return "jsonl \(sized(field)) \(tokens)\n"
+    }
   }
 
   /// A shard that was found.
@@ -97,11 +116,12 @@ struct SpecResolver {
     known = count
   }
 
-  private func shards(of domain: SpecDomain, format: DomainFormat, patterns: [String])
-    throws(CorpusError) -> [Found]
-  {
+  /// Finds the shards of a split; none may be one of those seen before, of the other split
+  /// included.
+  private func shards(
+    of domain: SpecDomain, format: DomainFormat, patterns: [String], seen: inout Set<String>
+  ) throws(CorpusError) -> [Found] {
     var found: [Found] = []
-    var seen: Set<String> = []
     for pattern in patterns {
       let suffix = if case .megatron = format { ".idx" } else { "" }
       let matches = PathPattern.matches(pattern, suffix: suffix, in: folder)

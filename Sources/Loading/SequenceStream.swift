@@ -21,8 +21,6 @@ final class SequenceStream: @unchecked Sendable {
   private let width: TokenWidth
   /// Whether epochs give the shards another order.
   private let isShuffled: Bool
-  /// Shards that were verified already, `[shard]`.
-  private var isVerified: [Bool]
 
   /// The shards of the epoch that is read, in its order.
   private var shards: [Int] = []
@@ -65,7 +63,6 @@ final class SequenceStream: @unchecked Sendable {
     self.order = order
     self.isShuffled = isShuffled
     width = corpus.tokenWidth
-    isVerified = Array(repeating: false, count: order.layout.shardCount)
     rowAhead = Array(
       repeating: 0, count: (order.layout.sequenceLength + 1) * corpus.tokenWidth.byteCount)
   }
@@ -241,12 +238,10 @@ final class SequenceStream: @unchecked Sendable {
     } catch {
       throw error.naming(.opening, domain: name)
     }
-    if !isVerified[shard] {
-      activity.note(.verifying)
-      do throws(CorpusError) { try opened.verify() } catch {
-        throw error.naming(.verifying, domain: name)
-      }
-      isVerified[shard] = true
+    // Each time: the file that stands there may be another than the last time.
+    activity.note(.verifying)
+    do throws(CorpusError) { try opened.verify() } catch {
+      throw error.naming(.verifying, domain: name)
     }
     activity.note(.decoding)
     stream = opened

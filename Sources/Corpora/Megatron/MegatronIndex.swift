@@ -182,8 +182,8 @@ package struct MegatronIndex: Sendable, Equatable {
           let boundary = first + place
           let found = Int(number(bytes, 8 * place) as Int64)
           let isLast = boundary == boundaryCount - 1
-          let least = isLast ? index.sequenceCount : last
-          let most = boundary == 0 && !isLast ? 0 : index.sequenceCount
+          let least = boundary == 0 ? 0 : isLast ? index.sequenceCount : last
+          let most = boundary == 0 ? 0 : index.sequenceCount
           guard (least...most).contains(found) else {
             throw damage(
               at: documents + 8 * boundary,
