@@ -134,7 +134,7 @@ public final class Loader {
     let change = try checkpoint.flatMap { (checkpoint) throws(LoadingError) in
       try restore(checkpoint, rule: options.corpusChange)
     }
-    try applyQuarantine()
+    try apply(quarantine)
     // A list that was made for all splits: what is of this one is what a checkpoint hands on.
     quarantine.filter { $0.split == options.split }
     if let path = options.ledgerPath {
@@ -231,21 +231,24 @@ public final class Loader {
     guard quarantineRule == .collect, let met = cache.takeFailure(),
       let entry = Quarantine.Entry(
         met.error, domain: corpus.domains[met.domain], split: identity.split,
-        shardIndex: met.shard),
-      quarantine.insert(entry)
+        shardIndex: met.shard)
     else { return false }
+    var grown = quarantine
+    guard grown.insert(entry) else { return false }
+    // What cannot be read by the longer list leaves the shorter one as it was.
+    try apply(grown)
+    quarantine = grown
     let frame = entry.frame.map { "frame \($0)" } ?? "all frames"
     logger.warning(
       """
       \(frame) of \(entry.shard) in domain \(entry.domain) joined the quarantine list in step \
       \(step + 1): \(entry.reason)
       """)
-    try applyQuarantine()
     return true
   }
 
-  /// Lets the list decide what is read from now on.
-  private func applyQuarantine() throws(LoadingError) {
+  /// Lets a list decide what is read from now on.
+  private func apply(_ quarantine: Quarantine) throws(LoadingError) {
     let orders = cache.orders
     let frames = try QuarantinedFrames(
       quarantine, corpus: corpus, split: identity.split, orders: orders)

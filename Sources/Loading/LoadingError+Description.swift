@@ -38,6 +38,10 @@ extension LoadingError: CustomStringConvertible {
     case .epochCap(let domain, let value):
       "the epoch cap \(value) of domain \(domain) is not a number that leaves it one sequence. "
         + "To leave a domain out, give it the weight 0."
+    case .textDiffers(let domain, let row, let rowCount):
+      "the text of domain \(domain) is not what the run has read: row \(row) comes next in a pool "
+        + "that holds \(rowCount). A file was changed, or the checkpoint is another run's; put the "
+        + "files back."
     case .documentsNotCounted(let domain):
       "the shards of domain \(domain) do not count their documents, as native shards do. Shard and "
         + "token offset are known all the same."

@@ -30,6 +30,9 @@ public enum LoadingError: Error {
   /// A domain of text, which is tokenized while it is read, was asked for what needs counted
   /// tokens.
   case needsPacking(domain: String, feature: String)
+  /// The text of a domain does not hold what a run has read of it: a pool has fewer rows than
+  /// positions say.
+  case textDiffers(domain: String, row: Int, rowCount: Int)
   /// The shards of a domain do not say how many documents they hold; native ones do.
   case documentsNotCounted(domain: String)
   /// A checkpoint was made under another configuration or corpus.

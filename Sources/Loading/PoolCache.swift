@@ -208,7 +208,7 @@ final class PoolCache: @unchecked Sendable {
       case .decoding:
         var watch = watched?.rank == wanted ? watched?.watch : nil
         if let record = waitForThreads(&watch, activity(ofRank: wanted, of: slot)),
-          case .decoding = slot.states[wanted]
+          isBusy(wanted, of: slot)
         {
           monitor.unlock()
           throw timeout(record)
@@ -263,6 +263,8 @@ final class PoolCache: @unchecked Sendable {
       slot.readyCount += 1
     }
     if let outcome { finish(rank: rank, of: slot, outcome) }
+    // A stream's next unit, or its next pool, can be begun only now.
+    if streams[slot.domain] != nil { wakeThreads() }
     if isCallerWaiting { monitor.broadcast() }
   }
 
@@ -300,6 +302,12 @@ final class PoolCache: @unchecked Sendable {
     shard: Int, error: CorpusError
   )? {
     slot.failure(ofRow: row, rank: rank, layout: orders[slot.domain].layout)
+  }
+
+  /// Whether the unit is being decoded, or waits for the one of its stream that is.
+  private func isBusy(_ rank: Int, of slot: PoolSlot) -> Bool {
+    if case .decoding = slot.states[rank] { return true }
+    return domains[slot.domain].isStreaming && !slot.isReady(rank)
   }
 
   private func wakeThreads() {

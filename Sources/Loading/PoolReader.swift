@@ -91,7 +91,8 @@ final class PoolReader {
     for domain in textDomains {
       let mark = marks[cache.orders[domain].name] ?? TextMark(position: 0, epoch: 0)
       guard mark.isSound, mark.position <= positions[domain],
-        positions[domain] - mark.position <= cache.orders[domain].sequencesPerPool
+        positions[domain] - mark.position <= cache.orders[domain].sequencesPerPool,
+        mark.shardRank <= cache.orders[domain].layout.shardCount
       else {
         throw .checkpointDamaged(
           path: "checkpoint",
@@ -194,6 +195,9 @@ final class PoolReader {
     if order.layout.access == .openEnded {
       // How many rows there are is known when all of them are there.
       _ = try cache.waitForUnit(order.unitsPerPool - 1, row: nil, of: slot, using: decoder)
+      guard row < slot.rowCount else {
+        throw .textDiffers(domain: order.name, row: row, rowCount: slot.rowCount)
+      }
     }
     seats[domain].slot = Unmanaged.passUnretained(slot)
     seats[domain].memory = UnsafeRawPointer(slot.memory.baseAddress)
