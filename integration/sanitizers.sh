@@ -40,7 +40,7 @@ swift build "${options[@]}" --build-tests >"$scratch/build.log" 2>&1 || {
 failures=0
 for module in $modules; do
   # A file may hold several suites, or other things that tests need.
-  suites=$(grep -hoE '^(@Suite.*)?(final class|struct) [A-Za-z]+Tests\b' Tests/"$module"/*.swift | grep -oE '[A-Za-z]+Tests$' | sort -u)
+  suites=$(grep -hoE '^(@Suite.*)?(final class|struct) [A-Za-z0-9]+Tests\b' Tests/"$module"/*.swift | grep -oE '[A-Za-z0-9]+Tests$' | sort -u)
   for suite in $suites; do
     printf '%s\n' "$module.$suite" | grep -qE -- "$only" || continue
     start=$SECONDS
