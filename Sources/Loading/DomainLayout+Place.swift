@@ -1,3 +1,5 @@
+internal import Corpora
+
 /// Where a sequence's first token lies.
 package struct TokenPlace: Sendable, Equatable {
   /// The shard's index among those of its domain and split.
@@ -29,6 +31,27 @@ extension DomainLayout {
       before += segment.sequences.count
     }
     return place
+  }
+
+  /// Returns which of the `failures` of a unit keeps `sequence` of it from being read; nil if none
+  /// does.
+  ///
+  /// A row of a tail unit needs its own shard's short frame alone; the others may be damaged. Of a
+  /// stream no row behind the failure can be told from those before it: the whole unit waits until
+  /// the shard is mended or given up.
+  ///
+  /// - Parameters:
+  ///   - sequence: The sequence's place in the unit; nil for any.
+  ///   - unitIndex: The unit.
+  ///   - failures: The shards of the unit in which something failed when it was decoded.
+  /// - Returns: The failure, and the shard in which it was met.
+  func failure(
+    ofSequence sequence: Int?, inUnit unitIndex: Int,
+    among failures: [(shard: Int, error: CorpusError)]
+  ) -> (shard: Int, error: CorpusError)? {
+    guard let sequence, unitIndex >= frameUnitCount, access == .units else { return failures.first }
+    let shard = place(ofSequence: sequence, inUnit: unitIndex).shard
+    return failures.first { $0.shard == shard }
   }
 }
 

@@ -136,25 +136,15 @@ final class PoolSlot {
   /// The rank of the unit in which `row` lies.
   func rank(ofRow row: Int) -> Int { Int(rowOffsets[row]) / geometry.unitStride }
 
-  /// What failed of the unit at `rank` that `row` has tokens of; nil if all that it needs is
-  /// decoded.
-  ///
-  /// Of a stream no row behind the failure can be told from those before it: the whole unit waits
-  /// until the shard is mended or given up.
-  func failure(ofRow row: Int?, rank: Int, layout: DomainLayout) -> (shard: Int, CorpusError)? {
-    guard let row, units[rank] >= layout.frameUnitCount, layout.access == .units else {
-      return failures[rank].first.map { ($0.shard, $0.error) }
-    }
-    let sequence =
-      (Int(rowOffsets[row]) - rank * geometry.unitStride) / (geometry.sequenceLength + 1)
-    var (next, found) = (0, (shard: Int, CorpusError)?.none)
-    layout.forEachTailSegment(ofUnit: units[rank]) { segment in
-      if (next..<next + segment.sequences.count).contains(sequence) {
-        found = failures[rank].first { $0.shard == segment.shard }.map { ($0.shard, $0.error) }
-      }
-      next += segment.sequences.count
-    }
-    return found
+  /// What failed of the unit at `rank` that `row` has tokens of, or any row where it is not given;
+  /// nil if all that it needs is decoded.
+  func failure(ofRow row: Int?, rank: Int, layout: DomainLayout) -> (
+    shard: Int, error: CorpusError
+  )? {
+    let spacing = layout.rowSpacing(ofUnit: units[rank])
+    return layout.failure(
+      ofSequence: row.map { (Int(rowOffsets[$0]) - rank * geometry.unitStride) / spacing },
+      inUnit: units[rank], among: failures[rank])
   }
 
   /// The memory of the unit at `rank`.

@@ -242,9 +242,16 @@ public struct StepReplay: Sendable {
           if let stream = streams[source.domain] {
             try stream.decode(source.pool, rank: source.rank, into: memory)
           } else {
-            try decoder.decode(unit: source.unit, of: source.domain, layout: layout, into: memory)
+            decoder.attempt(unit: source.unit, of: source.domain, layout: layout, into: memory)
           }
           last = source
+        }
+        // The run was given the row, so that damage beside it in its unit did not matter then.
+        if streams[source.domain] == nil,
+          let met = layout.failure(
+            ofSequence: source.sequence, inUnit: source.unit, among: decoder.failures)
+        {
+          throw met.error
         }
         let position = source.sequence * layout.rowSpacing(ofUnit: source.unit)
         copy(

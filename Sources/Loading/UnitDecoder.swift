@@ -36,6 +36,15 @@ final class UnitDecoder {
     unit unitIndex: Int, of domain: Int, layout: DomainLayout,
     into memory: UnsafeMutableRawBufferPointer
   ) throws(CorpusError) {
+    attempt(unit: unitIndex, of: domain, layout: layout, into: memory)
+    if let failure = failures.first { throw failure.error }
+  }
+
+  /// Decodes as much of unit `unitIndex` as can be: what can not stands in ``failures``.
+  func attempt(
+    unit unitIndex: Int, of domain: Int, layout: DomainLayout,
+    into memory: UnsafeMutableRawBufferPointer
+  ) {
     failures = []
     let isNative = store.hasFrames(domain: domain)
     if unitIndex < layout.frameUnitCount {
@@ -55,7 +64,6 @@ final class UnitDecoder {
     } else {
       readTail(ofUnit: unitIndex, of: domain, layout: layout, into: memory)
     }
-    if let failure = failures.first { throw failure.error }
   }
 
   /// Does what may fail in a shard, and notes the failure.
