@@ -13,7 +13,8 @@ internal import Mixing
 ///   index; that moves no credit.
 /// 3. The other draws go by the credits, or by the multinomial draw.
 /// 4. A draw that leaves its domain with fewer sequences below its cap than a draw takes exhausts
-///   it: its credit goes to the others, and the effective mixture is made anew.
+///   it: its credit goes to the others, and the effective mixture is made anew. Where quarantine
+///   takes all that was left of a domain, its credit is handed out at the beginning of a batch.
 /// 5. Where rows are grouped, they are put in the order of their domains.
 final class BatchDraw {
   private let domainCount: Int
@@ -178,6 +179,7 @@ final class BatchDraw {
     throws(LoadingError) -> Bool
   {
     guard makeEffective(asked) else { return false }
+    shareCreditsOfExhausted(asked)
     var made = 0
     if everyDomain {
       made = try drawEveryDomain(drawTotal, asked: asked, batch: batch)
@@ -281,6 +283,18 @@ final class BatchDraw {
         isExhausted: UnsafeBufferPointer(isExhausted))
     }
     return isAnyLeft
+  }
+
+  /// Hands out the credits of domains that were exhausted between batches: quarantine has taken all
+  /// that was left of them.
+  ///
+  /// At a cap ``exhaust(_:asked:)`` does so at once.
+  private func shareCreditsOfExhausted(_ asked: UnsafeBufferPointer<Int64>) {
+    for domain in 0..<domainCount where isExhausted[domain] {
+      apportionment.shareCredit(
+        ofDomain: domain, asked: asked, effective: UnsafeBufferPointer(effective),
+        isExhausted: UnsafeBufferPointer(isExhausted))
+    }
   }
 
   /// Makes ``effective`` from the asked mixture; false if every domain is exhausted.

@@ -127,6 +127,8 @@ public struct Apportionment: Sendable, Equatable {
       asked.count == count && effective.count == count && isExhausted.count == count,
       "every buffer holds one value for each of \(count) domains")
     precondition(isExhausted[domainIndex], "domain \(domainIndex) is not exhausted")
+    let owed = credits[domainIndex]
+    guard owed != 0 else { return }
     var askedLeft: Int64 = 0
     var effectiveLeft: Int64 = 0
     for index in 0..<count where !isExhausted[index] {
@@ -136,7 +138,6 @@ public struct Apportionment: Sendable, Equatable {
     let parts = askedLeft > 0 ? asked : effective
     let sum = askedLeft > 0 ? askedLeft : effectiveLeft
     guard sum > 0 else { return }
-    let owed = credits[domainIndex]
     credits[domainIndex] = 0
     var rest = owed
     var lowest = -1

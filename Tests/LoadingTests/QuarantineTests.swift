@@ -184,6 +184,56 @@ struct QuarantineTests {
     }
   }
 
+  // An epoch of prose is 16 sequences of a full frame, then 4 of the short one. All of these are
+  // damaged, so that its cap is reached when the first of them is drawn, in place of which another
+  // domain's row is given.
+  @Test func theCreditOfADomainThatDamageExhaustsGoesToTheOthers() throws {
+    let corpus = try SyntheticCorpus(
+      [
+        .init("code", shards: [3 * tokensPerFrame + 9]),
+        .init("prose", shards: [tokensPerFrame + 70_000]),
+        .init("data", shards: [2 * tokensPerFrame + 9]),
+      ], content: .runs(300))
+    try damage(corpus, [(1, 0, 1)])
+    let path = corpus.folder.path + "/ledger.jsonl"
+    let loader = try loader(corpus, rows: 1, ledger: path) {
+      ($0.quarantine, $0.unitsPerPool, $0.epochCaps) = (.collect, 1, ["prose": 1])
+    }
+    try loader.setMixture(Mixture(weights: [0.5, 0.3, 0.2]), reason: "uneven")
+    var before: LoaderCheckpoint?
+    var batch: Batch?
+    while loader.quarantine.isEmpty {
+      before = try loader.checkpoint()
+      batch = try loader.next()
+    }
+    let (last, first) = (try #require(before), try #require(batch))
+    #expect(last.positions[1] == 16 && last.credits[1] != 0)
+    // 0.5 and 0.2 of 0.7, the remainder to the lowest index.
+    let small = Mixture.one * 2 / 7
+    let shares = [Mixture.one - small, 0, small]
+    #expect(zip(first.facts.effectiveShares, shares).allSatisfy { abs($0 - $1) <= 1 })
+    var expected = try Apportionment(credits: last.credits)
+    first.facts.asked.integerShares.withUnsafeBufferPointer { asked in
+      first.facts.effectiveShares.withUnsafeBufferPointer { effective in
+        [false, true, false].withUnsafeBufferPointer {
+          expected.shareCredit(
+            ofDomain: 1, asked: asked, effective: effective, isExhausted: $0)
+        }
+      }
+    }
+    for batch in try [first] + (0..<30).map({ _ in try #require(try loader.next()) }) {
+      let domain = batch.facts.effectiveShares.withUnsafeBufferPointer {
+        expected.nextDomain(shares: $0)
+      }
+      #expect(batch.facts.domainIndex(ofRow: 0) == domain)
+      #expect(try batch.checkpoint().credits == expected.credits)
+      #expect(expected.credits[1] == 0)
+    }
+    loader.close()
+    let replayed = try StepReplay(ofStep: first.step, inLedgerAt: path).batch(from: corpus.open())
+    #expect(replayed.rows(.int64) == first.rows())
+  }
+
   // MARK: Resuming
 
   @Test func aRunThatCollectsIsResumedExactly() throws {
