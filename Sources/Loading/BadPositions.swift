@@ -1,126 +1,142 @@
 /// The positions of one domain's order that quarantined frames take out.
 ///
-/// The sequences of a frame lie at other positions in every epoch. They are found by the inverse of
-/// the order's permutations, once for each epoch, and kept sorted; a domain without a quarantined
-/// frame has no such object and pays nothing.
+/// What is bad is kept as ranges, never sequence by sequence. An epoch lays its units, or its
+/// shards where they are streams, end to end in the order in which it reads them: a bad frame is a
+/// range of that row, and a pool another. How many rows of a pool are bad is counted from the
+/// ranges; which ones they are says the inverse of the pool's permutation, and is kept of the last
+/// pools only.
+///
+/// So the memory is that of the quarantined frames, and of some pools' rows. A domain without a
+/// quarantined frame has no such object and pays nothing.
 ///
 /// Belongs to the loader's thread.
-final class BadPositions {
+package final class BadPositions {
   private let order: DomainOrder
-  /// The bad sequences, each as unit · S + its place in the unit, sorted; empty where shards are
-  /// streams.
-  private let sequences: [Int]
-  /// The bad shards, where shards are streams, and how many sequences they hold.
-  private let shards: Set<Int>
-  private let badPerEpoch: Int
-  /// The places in the epoch, sorted, of the epochs that were asked for last.
-  private var epochs: [(epoch: Int, places: [Int])] = []
+  /// The bad sequences, counted as ``DomainLayout/sequences(ofFrame:shard:)`` does.
+  private let bad: SequenceRanges
+  /// The bad sequences of the epochs that were asked for last, counted in the order in which each
+  /// reads its units.
+  private var epochs: [(epoch: Int, bad: SequenceRanges)] = []
+  /// The bad rows, sorted, of the pools that were asked for last.
+  private var pools: [(pool: DomainOrder.Pool, rows: [Int])] = []
 
   /// How many epochs are kept: that of the position, the next one, and that of a cap.
   private static let epochLimit = 3
+  /// How many pools are kept: some that a batch reads, and that of a cap.
+  private static let poolLimit = 4
 
   /// Finds what is left of a domain; nil if nothing is taken out.
   ///
   /// - Parameters:
   ///   - order: The domain's order.
   ///   - frames: The quarantined frames; nil for a whole shard.
-  init?(order: DomainOrder, frames: [(shard: Int, frame: Int?)]) {
-    var sequences: Set<Int> = []
-    let isStreamed = order.layout.access == .stream
-    shards = isStreamed ? Set(frames.map(\.shard)) : []
-    for (shard, frame) in isStreamed ? [] : frames {
-      let damaged = frame.map { $0...$0 } ?? 0...order.layout.lastFrame(ofShard: shard)
-      for frame in damaged {
-        sequences.formUnion(order.layout.sequences(ofFrame: frame, shard: shard))
-      }
-    }
-    badPerEpoch =
-      isStreamed
-      ? shards.reduce(0) { $0 + order.layout.streamedSequenceCount(ofShard: $1) } : sequences.count
-    guard badPerEpoch > 0 else { return nil }
+  package init?(order: DomainOrder, frames: [(shard: Int, frame: Int?)]) {
+    bad = order.layout.sequences(ofFrames: frames)
+    guard bad.count > 0 else { return nil }
     self.order = order
-    self.sequences = sequences.sorted()
   }
 
   /// The good sequences of an epoch.
-  var goodPerEpoch: Int { order.layout.sequenceCount - badPerEpoch }
+  package var goodPerEpoch: Int { order.layout.sequenceCount - bad.count }
 
   /// Returns the first good position at or behind `position`.
   ///
   /// - Precondition: ``goodPerEpoch`` is at least 1.
-  func firstGood(from position: Int) -> Int {
-    let count = order.layout.sequenceCount
-    var (epoch, place) = position.quotientAndRemainder(dividingBy: count)
+  package func firstGood(from position: Int) -> Int {
+    var (pool, row) = order.place(of: position)
     while true {
-      let bad = places(ofEpoch: epoch)
-      var index = Self.lowerBound(of: place, in: bad)
-      while index < bad.count, bad[index] == place {
-        (index, place) = (index + 1, place + 1)
+      let count = order.sequenceCount(of: pool)
+      let badCount = badCount(of: pool)
+      if badCount == 0 { return beginning(of: pool) + row }
+      if badCount < count {
+        let rows = badRows(of: pool)
+        var index = Self.lowerBound(of: row, in: rows)
+        while index < rows.count, rows[index] == row { (index, row) = (index + 1, row + 1) }
+        if row < count { return beginning(of: pool) + row }
       }
-      if place < count { return epoch * count + place }
-      (epoch, place) = (epoch + 1, 0)
+      (pool, row) = (order.pool(after: pool), 0)
     }
   }
 
   /// The good positions in `begin..<end`.
-  func goodCount(from begin: Int, to end: Int) -> Int {
+  package func goodCount(from begin: Int, to end: Int) -> Int {
     begin < end ? goodCount(below: end) - goodCount(below: begin) : 0
   }
 
   private func goodCount(below position: Int) -> Int {
     let (epoch, place) = position.quotientAndRemainder(dividingBy: order.layout.sequenceCount)
     guard place > 0 else { return epoch * goodPerEpoch }
-    return epoch * goodPerEpoch + place
-      - Self.lowerBound(of: place, in: places(ofEpoch: epoch))
-  }
-
-  /// The bad places of an epoch, sorted.
-  private func places(ofEpoch epoch: Int) -> [Int] {
-    if let known = epochs.last(where: { $0.epoch == epoch }) { return known.places }
-    let places = (shards.isEmpty ? placesOfUnits(epoch) : placesOfShards(epoch)).sorted()
-    if epochs.count == Self.epochLimit { epochs.removeFirst() }
-    epochs.append((epoch, places))
-    return places
-  }
-
-  /// The places of the bad shards' sequences, where shards are streams.
-  private func placesOfShards(_ epoch: Int) -> [Int] {
-    var places: [Int] = []
-    var begin = 0
-    for shard in order.shards(ofEpoch: epoch) {
-      let end = begin + order.layout.streamedSequenceCount(ofShard: shard)
-      defer { begin = end }
-      guard shards.contains(shard) else { continue }
-      for sequence in begin..<end {
-        let (index, inPool) = sequence.quotientAndRemainder(dividingBy: order.sequencesPerPool)
-        let pool = DomainOrder.Pool(epoch: epoch, index: index)
-        places.append(
-          index * order.sequencesPerPool + order.sequences(of: pool).position(of: inPool))
-      }
+    let (pool, row) = order.place(of: position)
+    var badBelow = badSequences(ofEpoch: epoch).count(below: pool.index * order.sequencesPerPool)
+    if row > 0, badCount(of: pool) > 0 {
+      badBelow += Self.lowerBound(of: row, in: badRows(of: pool))
     }
-    return places
+    return epoch * goodPerEpoch + place - badBelow
   }
 
-  private func placesOfUnits(_ epoch: Int) -> [Int] {
+  // MARK: Pools
+
+  /// The position of a pool's first row.
+  private func beginning(of pool: DomainOrder.Pool) -> Int {
+    pool.epoch * order.layout.sequenceCount + pool.index * order.sequencesPerPool
+  }
+
+  /// The sequences of a pool, counted in the order in which its epoch reads its units.
+  private func sequences(of pool: DomainOrder.Pool) -> Range<Int> {
+    let begin = pool.index * order.sequencesPerPool
+    return begin..<begin + order.sequenceCount(of: pool)
+  }
+
+  private func badCount(of pool: DomainOrder.Pool) -> Int {
+    badSequences(ofEpoch: pool.epoch).count(in: sequences(of: pool))
+  }
+
+  private func badRows(of pool: DomainOrder.Pool) -> [Int] {
+    if let known = pools.last(where: { $0.pool == pool }) { return known.rows }
+    let sequences = sequences(of: pool)
+    let permutation = order.sequences(of: pool)
+    var rows: [Int] = []
+    for range in badSequences(ofEpoch: pool.epoch).ranges(in: sequences) {
+      rows += range.map { permutation.position(of: $0 - sequences.lowerBound) }
+    }
+    rows.sort()
+    if pools.count == Self.poolLimit { pools.removeFirst() }
+    pools.append((pool, rows))
+    return rows
+  }
+
+  // MARK: Epochs
+
+  /// The bad sequences of an epoch, counted in the order in which it reads its units.
+  private func badSequences(ofEpoch epoch: Int) -> SequenceRanges {
+    if let known = epochs.last(where: { $0.epoch == epoch }) { return known.bad }
+    let found = SequenceRanges(
+      order.layout.access == .stream ? rangesOfShards(epoch) : rangesOfUnits(epoch))
+    if epochs.count == Self.epochLimit { epochs.removeFirst() }
+    epochs.append((epoch, found))
+    return found
+  }
+
+  private func rangesOfShards(_ epoch: Int) -> [Range<Int>] {
+    var begin = 0
+    return order.shards(ofEpoch: epoch).compactMap { shard in
+      let sequences = order.layout.sequences(ofFrame: 0, shard: shard)
+      defer { begin += sequences.count }
+      return bad.count(in: sequences) > 0 ? begin..<begin + sequences.count : nil
+    }
+  }
+
+  private func rangesOfUnits(_ epoch: Int) -> [Range<Int>] {
     let units = order.units(ofEpoch: epoch)
     let perUnit = order.layout.sequencesPerUnit
-    var places: [Int] = []
-    places.reserveCapacity(sequences.count)
-    // Bad sequences come by whole units: the unit's rank and its pool's permutation are found once.
-    var current: (unit: Int, rank: Int, pool: DomainOrder.Pool, permutation: KeyedPermutation)?
-    for sequence in sequences {
-      let (unit, inUnit) = sequence.quotientAndRemainder(dividingBy: perUnit)
-      if current?.unit != unit {
-        let rank =
-          unit < order.layout.wholeUnitCount ? units?.position(of: unit) ?? unit : unit
-        let pool = DomainOrder.Pool(epoch: epoch, index: rank / order.unitsPerPool)
-        current = (unit, rank, pool, order.sequences(of: pool))
+    return bad.ranges.flatMap { range in
+      (range.lowerBound / perUnit...(range.upperBound - 1) / perUnit).map { unit in
+        let part = range.clamped(to: unit * perUnit..<(unit + 1) * perUnit)
+        let rank = unit < order.layout.wholeUnitCount ? units?.position(of: unit) ?? unit : unit
+        let shift = (rank - unit) * perUnit
+        return part.lowerBound + shift..<part.upperBound + shift
       }
-      guard let (_, rank, pool, permutation) = current else { continue }
-      let inPool = rank % order.unitsPerPool * perUnit + inUnit
-      places.append(pool.index * order.sequencesPerPool + permutation.position(of: inPool))
     }
-    return places
   }
 
   /// The number of values below `value`.

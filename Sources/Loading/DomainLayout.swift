@@ -231,7 +231,7 @@ package struct DomainLayout: Sendable, Equatable {
   package func lastFrame(ofShard shard: Int) -> Int { fullFrameCounts[shard] }
 
   /// Returns the sequences of which tokens lie in a frame, each as unit · S + its place in the
-  /// unit.
+  /// unit; where shards are streams, counted over the shards.
   ///
   /// A sequence's last target comes from the shard's index, so that it does not count.
   package func sequences(ofFrame frame: Int, shard: Int) -> Range<Int> {

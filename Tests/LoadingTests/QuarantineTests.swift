@@ -1,4 +1,4 @@
-// Covers: BadPositions.swift, QuarantinedFrames.swift
+// Covers: QuarantinedFrames.swift
 import Corpora
 import Foundation
 import HeadraceTesting
