@@ -229,8 +229,10 @@ final class PoolCache: @unchecked Sendable {
     guard current.pool != pool else { return }
     domains[domain].current = nil
     release(current)
-    guard let next = domains[domain].next, next.pool == pool else { return }
+    guard let next = domains[domain].next else { return }
     domains[domain].next = nil
+    // A domain that has gone past this one too reads nothing of it.
+    guard next.pool == pool else { return release(next) }
     domains[domain].current = next
     domains[domain].rowsLeft = next.rowCount
   }

@@ -172,7 +172,9 @@ final class PoolReader {
       }
       if !seats[domain].isComplete { try waitForRow(of: domain) }
       let seat = seats[domain]
-      guard let memory = seat.memory, let rowOffsets = seat.rowOffsets else { continue }
+      guard let memory = seat.memory, let rowOffsets = seat.rowOffsets else {
+        preconditionFailure("domain \(domain) reads row \(seat.nextRow) of no pool")
+      }
       // Past the pool's end the row itself is named again, which costs nothing.
       let upcoming = min(seat.nextRow + 1, seat.rowCount - 1)
       copy(
