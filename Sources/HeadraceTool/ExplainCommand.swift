@@ -20,6 +20,7 @@ struct ExplainCommand: ParsableCommand {
         headrace explain corpora/web --mixture uniform --epoch-cap prose=2
         headrace explain corpora/web --option exponent=0.5 --tokens 100000000
         headrace explain corpora/web --byte-budget 64MiB --threads 2 --json
+        headrace explain corpora/web --quarantined damaged.json
       """)
 
   @Argument(help: "The corpus's folder, or a spec.")
@@ -69,6 +70,8 @@ private enum ExplainText {
     parts.append(run(explanation).text)
     let caps = explanation.domains.compactMap(cap)
     if !caps.isEmpty { parts.append(caps.joined(separator: "\n")) }
+    let losses = explanation.domains.compactMap(loss)
+    if !losses.isEmpty { parts.append(losses.joined(separator: "\n")) }
     parts.append(data(explanation, corpus).text)
     parts.append(memory(explanation.memory))
     if !explanation.warnings.isEmpty {
@@ -126,6 +129,14 @@ private enum ExplainText {
       + "proportion to theirs"
   }
 
+  /// What quarantine takes out.
+  private static func loss(_ domain: Explanation.Domain) -> String? {
+    let count = domain.quarantinedSequenceCount
+    guard count > 0 else { return nil }
+    return "quarantine takes \(NumberText.counted(count, "sequence")) of "
+      + "\(NumberText.grouped(domain.sequenceCount + count)) out of domain \(domain.name)"
+  }
+
   /// What there is to read.
   private static func data(_ explanation: Explanation, _ corpus: Corpus) -> TextTable {
     var table = TextTable(
@@ -172,6 +183,7 @@ private struct ExplainRecord: Encodable {
     let tokens: Int
     let epochs: Double?
     let sequenceCount: Int
+    let quarantinedSequenceCount: Int?
     let rowLimit: Int?
     let exhaustedAtStep: Int?
     let splitTokenCount: Int
@@ -213,7 +225,10 @@ private struct ExplainRecord: Encodable {
     domains = explanation.domains.map {
       Domain(
         name: $0.name, weight: $0.weight, rows: $0.rowCount, tokens: $0.tokenCount,
-        epochs: $0.epochs, sequenceCount: $0.sequenceCount, rowLimit: $0.rowLimit,
+        epochs: $0.epochs, sequenceCount: $0.sequenceCount,
+        quarantinedSequenceCount: $0.quarantinedSequenceCount > 0
+          ? $0.quarantinedSequenceCount : nil,
+        rowLimit: $0.rowLimit,
         exhaustedAtStep: $0.exhaustedAtStep, splitTokenCount: $0.splitTokenCount,
         unusedTokenCount: $0.unusedTokenCount, unitCount: $0.unitCount, poolCount: $0.poolCount,
         shuffleSpanTokenCount: $0.shuffleSpanTokenCount, heldOutTokenCount: $0.heldOutTokenCount)

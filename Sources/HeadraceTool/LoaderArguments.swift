@@ -59,6 +59,18 @@ struct LoaderArguments: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "What happens when a row meets a damaged frame: off (the command fails) or collect (the "
+        + "frame is skipped from then on).", valueName: "rule"))
+  var quarantine = LoaderOptions().quarantine
+
+  @Option(
+    help: ArgumentHelp(
+      "The frames that are skipped from the beginning; what verify --quarantine writes.",
+      valueName: "file"))
+  var quarantined: String?
+
+  @Option(
+    help: ArgumentHelp(
       "Rows come in micro-batches of this many rows of one domain.", valueName: "rows"))
   var grouping: Int?
 
@@ -94,6 +106,8 @@ struct LoaderArguments: ParsableArguments {
     options.byteBudget = byteBudget.bytes
     options.threadCount = threads
     options.allowsUnusedTails = allowUnusedTails
+    options.quarantine = quarantine
+    if let quarantined { options.quarantined = try Quarantine(at: quarantined) }
     options.ledgerPath = ledgerPath
     return options
   }
@@ -135,4 +149,5 @@ struct LoaderArguments: ParsableArguments {
 }
 
 extension DrawRule: ExpressibleByArgument {}
+extension QuarantineRule: ExpressibleByArgument {}
 extension TokenType: ExpressibleByArgument {}

@@ -33,10 +33,15 @@ struct TrainCommand: ParsableCommand {
       the same too, unless --carry-over says that its domains may have changed; what has changed \
       is printed and stands in the ledger.
 
+      A frame that is damaged ends the run, unless --quarantine collect lets it go on without the \
+      frame, or --quarantined names a list that has it. Held-out frames are skipped only if they \
+      are on that list.
+
       EXAMPLES
         headrace train corpora/demo --run-folder runs/a --steps 500
         headrace train corpora/demo --run-folder runs/b --option exponent=0.5
         headrace train corpora/demo --run-folder runs/c --mixture code=0.7,prose=0.3
+        headrace train corpora/demo --run-folder runs/d --quarantine collect
         headrace train --run-folder runs/a --resume
       """)
 

@@ -117,6 +117,9 @@ final class BatchDraw {
     findExhausted()
   }
 
+  /// Whether a domain has too few sequences left below its cap for another draw.
+  func hasExhausted(_ domain: Int) -> Bool { isExhausted[domain] }
+
   /// Plans the next batch and moves the state past it.
   ///
   /// - Returns: False, with the state as before, if the domains that are left do not fill the

@@ -5,18 +5,24 @@ public import Corpora
 ///
 /// The order is that of the units: the full frames of all shards, then the sequences of their short
 /// last frames. It depends on the corpus and T alone, so that losses of different runs are measured
-/// on the same text.
+/// on the same text; and, where one is given, on a quarantine list, whose sequences are left out.
 public final class EvaluationReader {
-  /// The sequences that this reader gives: of the split, those that were asked for.
+  /// The sequences that this reader gives, but for those in quarantine: of the split, those that
+  /// were asked for.
   public let sequences: Range<Int>
   /// T, the targets of a sequence.
   public let sequenceLength: Int
   /// The sequences that are still to be read.
-  public var remainingCount: Int { sequences.upperBound - nextSequence }
+  public var remainingCount: Int {
+    let left = nextSequence..<sequences.upperBound
+    return left.count - quarantined.count(in: left)
+  }
 
   private let domainIndex: Int
   private let tokenWidth: TokenWidth
   private let layout: DomainLayout
+  /// The split's sequences that are left out.
+  private let quarantined: SequenceRanges
   private let decoder: UnitDecoder
   /// The split's sequences, where its shards are read as streams.
   private let stream: SequenceStream?
@@ -35,27 +41,31 @@ public final class EvaluationReader {
   ///   - sequenceLength: T, which must divide a frame or be a multiple of one.
   ///   - allowsUnusedTails: Whether any other T is accepted, which leaves the frames' tails out.
   ///   - sequences: Which sequences of the split; nil for all. Ranks take disjoint ranges.
+  ///   - quarantined: Damaged frames of the corpus, of whatever split, whose sequences are left
+  ///     out; what `headrace verify --quarantine` writes.
   ///   - readTimeoutInSeconds: The seconds after which a read that does not come back is an error,
   ///     at least 1.
   /// - Throws: ``LoadingError/sequenceLength(value:below:above:)``,
-  ///   ``LoadingError/setting(name:value:allowed:)``, or ``LoadingError/corpus(_:)``. A split
+  ///   ``LoadingError/setting(name:value:allowed:)``, ``LoadingError/corpus(_:)``, or for a list of
+  ///   another corpus ``LoadingError/quarantineDiffers(domain:field:recorded:found:)``. A split
   ///   without one whole sequence is no error: it gives none.
   public convenience init(
     _ corpus: Corpus, domainIndex: Int, split: Split = .heldOut, sequenceLength: Int,
     allowsUnusedTails: Bool = false, sequences: Range<Int>? = nil,
-    readTimeoutInSeconds: Int = 120
+    quarantined: Quarantine = Quarantine(), readTimeoutInSeconds: Int = 120
   ) throws(LoadingError) {
     try LoaderPlan.checkReadTimeout(inSeconds: readTimeoutInSeconds)
     try self.init(
       corpus.waiting(milliseconds: readTimeoutInSeconds * 1000), domainIndex: domainIndex,
       split: split, sequenceLength: sequenceLength, allowsUnusedTails: allowsUnusedTails,
-      range: sequences)
+      range: sequences, quarantined: quarantined)
   }
 
   /// Opens a split of a domain, whose files are waited for as long as the corpus says.
   package init(
     _ corpus: Corpus, domainIndex: Int, split: Split, sequenceLength: Int,
-    allowsUnusedTails: Bool = false, range sequences: Range<Int>?
+    allowsUnusedTails: Bool = false, range sequences: Range<Int>?,
+    quarantined list: Quarantine = Quarantine()
   ) throws(LoadingError) {
     let domain = corpus.domains[domainIndex]
     try LoaderPlan.checkSequenceLength(
@@ -72,6 +82,13 @@ public final class EvaluationReader {
     tokenWidth = corpus.tokenWidth
     nextSequence = self.sequences.lowerBound
     let store = ShardStore(corpus: corpus, split: split)
+    let frames = try QuarantinedFrames(
+      list, corpus: corpus, split: split,
+      layouts: list.isEmpty
+        ? []
+        : corpus.domains.map { DomainLayout(of: $0, split: split, sequenceLength: sequenceLength) })
+    store.setQuarantined(frames)
+    quarantined = frames.sequences(ofDomain: domainIndex, layout: layout)
     do throws(CorpusError) {
       decoder = try UnitDecoder(store: store, tokenWidth: corpus.tokenWidth)
     } catch {
@@ -117,9 +134,11 @@ public final class EvaluationReader {
     }
     let copy = RowCopy(from: tokenWidth, to: Element.tokenType)
     let count = min(rows, remainingCount)
+    var next = nextSequence
     for row in 0..<count {
-      let (unit, sequence) = (nextSequence + row).quotientAndRemainder(
-        dividingBy: layout.sequencesPerUnit)
+      let good = quarantined.firstOutside(from: next)
+      let (unit, sequence) = good.quotientAndRemainder(dividingBy: layout.sequencesPerUnit)
+      next = good + 1
       try load(unit)
       let spacing = layout.rowSpacing(ofUnit: unit)
       guard let tokens = memory.baseAddress else { break }
@@ -128,7 +147,7 @@ public final class EvaluationReader {
         into: UnsafeMutableRawPointer(base + row * (sequenceLength + 1)),
         count: sequenceLength + 1)
     }
-    nextSequence += count
+    nextSequence = next
     return count
   }
 

@@ -30,8 +30,10 @@ public struct Explanation: Sendable, Equatable {
     public let tokenCount: Int
     /// How often it is read, in epochs; nil for text, of which nobody knows how much there is.
     public let epochs: Double?
-    /// The sequences of one epoch; 0 for text.
+    /// The sequences of one epoch that are given, those in quarantine left out; 0 for text.
     public let sequenceCount: Int
+    /// The sequences of one epoch that quarantine takes out.
+    public let quarantinedSequenceCount: Int
     /// The rows after which it is exhausted; nil if it is repeated for ever.
     public let rowLimit: Int?
     /// The step in which it becomes exhausted; nil if it does not.
@@ -124,11 +126,16 @@ public struct Explanation: Sendable, Equatable {
     readsFeedback = made.readsFeedback
     rows = batch.rows
     sequenceLength = batch.sequenceLength
-    askedStepCount = try Self.steps(of: length, plan: plan, batch: batch)
+    let bad = try QuarantinedFrames(
+      options.quarantined, corpus: corpus, split: options.split,
+      layouts: plan.orders.map(\.layout)
+    ).badPositions(in: plan.orders, names: corpus.domainNames)
+    askedStepCount = try Self.steps(of: length, plan: plan, bad: bad, batch: batch)
     let rehearsal = try Rehearsal(
-      of: plan, policy: made, batch: batch, stepCount: askedStepCount)
+      of: plan, bad: bad, policy: made, batch: batch, stepCount: askedStepCount)
     stepCount = rehearsal.stepCount
-    domains = Self.domains(of: corpus, plan: plan, split: options.split, rehearsal, made.mixture)
+    domains = Self.domains(
+      of: corpus, plan: plan, bad: bad, split: options.split, rehearsal, made.mixture)
     let batchByteCount = plan.batchByteCount
     let geometry = plan.geometry
     memory = Memory(
@@ -164,7 +171,7 @@ public struct Explanation: Sendable, Equatable {
   }
 
   private static func steps(
-    of length: Length, plan: LoaderPlan, batch: BatchConfiguration
+    of length: Length, plan: LoaderPlan, bad: [BadPositions?], batch: BatchConfiguration
   ) throws(LoadingError) -> Int {
     let batchTokens = batch.rows * batch.sequenceLength
     let stepLimit = max(1, drawLimit / (batch.rows * plan.orders.count))
@@ -175,7 +182,8 @@ public struct Explanation: Sendable, Equatable {
       case .tokens(let count): count < 1 ? 0 : stepsHolding(count)
       case .oneEpoch:
         stepsHolding(
-          plan.orders.reduce(0) { $0 + $1.layout.sequenceCount } * batch.sequenceLength)
+          zip(plan.orders, bad).reduce(0) { $0 + sequenceCount(of: $1.0, bad: $1.1) }
+            * batch.sequenceLength)
       }
     guard (1...stepLimit).contains(steps) else {
       throw .setting(name: "the number of steps", value: steps, allowed: 1...stepLimit)
@@ -183,20 +191,29 @@ public struct Explanation: Sendable, Equatable {
     return steps
   }
 
+  /// The sequences of one epoch that are given.
+  private static func sequenceCount(of order: DomainOrder, bad: BadPositions?) -> Int {
+    bad?.goodPerEpoch ?? order.layout.sequenceCount
+  }
+
   private static func domains(
-    of corpus: Corpus, plan: LoaderPlan, split: Split, _ rehearsal: Rehearsal, _ mixture: Mixture
+    of corpus: Corpus, plan: LoaderPlan, bad: [BadPositions?], split: Split,
+    _ rehearsal: Rehearsal, _ mixture: Mixture
   ) -> [Domain] {
     corpus.domains.indices.map { index in
       let (domain, order) = (corpus.domains[index], plan.orders[index])
       let layout = order.layout
       let rowCount = rehearsal.rowCounts[index]
+      let sequenceCount = sequenceCount(of: order, bad: bad[index])
       return Domain(
         name: domain.name, weight: mixture.weight(ofDomain: index), rowCount: rowCount,
         tokenCount: rowCount * layout.sequenceLength,
-        epochs: layout.sequenceCount > 0
-          ? Double(rowCount) / Double(layout.sequenceCount) : nil,
-        sequenceCount: layout.sequenceCount,
-        rowLimit: plan.identity.domains[index].positionLimit,
+        epochs: sequenceCount > 0 ? Double(rowCount) / Double(sequenceCount) : nil,
+        sequenceCount: sequenceCount,
+        quarantinedSequenceCount: layout.sequenceCount - sequenceCount,
+        rowLimit: plan.identity.domains[index].positionLimit.map {
+          bad[index]?.goodCount(from: 0, to: $0) ?? $0
+        },
         exhaustedAtStep: rehearsal.exhaustedAtStep[index],
         splitTokenCount: domain.tokenCount(of: split), unusedTokenCount: layout.unusedTokenCount,
         unitCount: layout.unitCount, poolCount: order.poolsPerEpoch,
@@ -214,10 +231,12 @@ private struct Rehearsal {
   let rowCounts: [Int]
   let exhaustedAtStep: [Int?]
 
-  init(of plan: LoaderPlan, policy: any MixturePolicy, batch: BatchConfiguration, stepCount: Int)
-    throws(LoadingError)
-  {
+  init(
+    of plan: LoaderPlan, bad: [BadPositions?], policy: any MixturePolicy, batch: BatchConfiguration,
+    stepCount: Int
+  ) throws(LoadingError) {
     let draw = BatchDraw(identity: plan.identity)
+    draw.setBadPositions(bad)
     let storage = BatchStorage(
       identity: plan.identity, tokenType: batch.tokenType, moment: PolicyMoment(policy))
     storage.reserve(0..<batch.rows, of: batch.rows, withTokens: false)
@@ -230,15 +249,12 @@ private struct Rehearsal {
     while step < stepCount, try draw.plan(asked: mixture, rows: batch.rows, into: storage) {
       step += 1
       watched.removeAll { domain in
-        guard let limit = plan.identity.domains[domain].positionLimit,
-          limit - draw.positions[domain] < batch.drawRows
-        else { return false }
-        exhausted[domain] = step
-        return true
+        if draw.hasExhausted(domain) { exhausted[domain] = step }
+        return draw.hasExhausted(domain)
       }
     }
     self.stepCount = step
-    rowCounts = Array(draw.positions)
+    rowCounts = Array(draw.rowCounts)
     exhaustedAtStep = exhausted
   }
 }

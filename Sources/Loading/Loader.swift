@@ -251,7 +251,7 @@ public final class Loader {
   private func apply(_ quarantine: Quarantine) throws(LoadingError) {
     let orders = cache.orders
     let frames = try QuarantinedFrames(
-      quarantine, corpus: corpus, split: identity.split, orders: orders)
+      quarantine, corpus: corpus, split: identity.split, layouts: orders.map(\.layout))
     let bad = try frames.badPositions(in: orders, names: corpus.domainNames)
     store.setQuarantined(frames)
     draw.setBadPositions(bad)

@@ -42,6 +42,21 @@ public struct Quarantine: Sendable, Equatable {
     /// What is wrong.
     public var reason: String
 
+    /// Names a frame, or with a nil frame a shard.
+    package init(
+      domain: String, fingerprint: String, split: Split, shard: String, shardIndex: Int,
+      frame: Int?, byteOffset: Int?, reason: String
+    ) {
+      self.domain = domain
+      self.fingerprint = fingerprint
+      self.split = split
+      self.shard = shard
+      self.shardIndex = shardIndex
+      self.frame = frame
+      self.byteOffset = byteOffset
+      self.reason = reason
+    }
+
     private enum CodingKeys: String, CodingKey {
       case domain, fingerprint, split, shard, frame, reason
       case shardIndex = "shard_index"
@@ -64,6 +79,9 @@ public struct Quarantine: Sendable, Equatable {
 
   /// Creates an empty list.
   public init() {}
+
+  /// Creates the list of some entries, in any order.
+  package init(_ entries: [Entry]) { add(entries) }
 
   /// Whether nothing is skipped.
   public var isEmpty: Bool { entries.isEmpty }
@@ -108,7 +126,7 @@ public struct Quarantine: Sendable, Equatable {
   mutating func filter(_ isKept: (Entry) -> Bool) { entries.removeAll { !isKept($0) } }
 
   /// Whether the list is one that a loader writes: sorted, nothing twice, numbers in their limits.
-  var isSound: Bool {
+  package var isSound: Bool {
     entries.count <= Self.entryLimit
       && zip(entries, entries.dropFirst()).allSatisfy {
         $0.isBefore($1) && !($0.isSameShard(as: $1) && $0.frame == nil)

@@ -16,11 +16,11 @@ struct QuarantinedFrames: Sendable {
     places = Array(repeating: [], count: domainCount)
   }
 
-  /// Finds the entries of `list` that belong to `split`.
+  /// Finds the entries of `list` that belong to `split`, whose domains are cut as `layouts` say.
   ///
   /// - Throws: ``LoadingError/quarantineDiffers(domain:field:recorded:found:)`` for an entry of
   ///   another corpus.
-  init(_ list: Quarantine, corpus: Corpus, split: Split, orders: [DomainOrder])
+  init(_ list: Quarantine, corpus: Corpus, split: Split, layouts: [DomainLayout])
     throws(LoadingError)
   {
     self.init(domainCount: corpus.domains.count)
@@ -44,7 +44,7 @@ struct QuarantinedFrames: Sendable {
         throw refuse("shard \(entry.shardIndex)", entry.shard, path)
       }
       guard entry.split == split else { continue }
-      let last = orders[domain].layout.lastFrame(ofShard: entry.shardIndex)
+      let last = layouts[domain].lastFrame(ofShard: entry.shardIndex)
       guard entry.frame ?? 0 <= last else {
         throw refuse("last frame of \(path)", "at least \(entry.frame ?? 0)", "\(last)")
       }
@@ -57,6 +57,11 @@ struct QuarantinedFrames: Sendable {
     guard !places[domain].isEmpty else { return false }
     return places[domain].contains(Place(shard: shard, frame: nil))
       || places[domain].contains(Place(shard: shard, frame: frame))
+  }
+
+  /// Returns the sequences of a domain that the frames take out, counted as its layout does.
+  func sequences(ofDomain domain: Int, layout: DomainLayout) -> SequenceRanges {
+    layout.sequences(ofFrames: places[domain].map { ($0.shard, $0.frame) })
   }
 
   /// Returns what is left of each domain's order; nil for a domain that has lost nothing.

@@ -108,7 +108,8 @@ public struct StepReplay: Sendable {
     storage.lastObservedStep = line.lastObservedStep
     storage.refusedFeedbackCount = line.refusedFeedbackCount
     let quarantined = try QuarantinedFrames(
-      line.quarantine ?? Quarantine(), corpus: corpus, split: identity.split, orders: plan.orders)
+      line.quarantine ?? Quarantine(), corpus: corpus, split: identity.split,
+      layouts: plan.orders.map(\.layout))
     let bad = try quarantined.badPositions(in: plan.orders, names: corpus.domainNames)
     let store = ShardStore(corpus: corpus, split: identity.split)
     store.setQuarantined(quarantined)

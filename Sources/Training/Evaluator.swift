@@ -26,7 +26,8 @@ struct Evaluator {
     do throws(LoadingError) {
       reader = try EvaluationReader(
         corpus, domainIndex: domain, sequenceLength: length,
-        allowsUnusedTails: configuration.loader.allowsUnusedTails, sequences: 0..<limit)
+        allowsUnusedTails: configuration.loader.allowsUnusedTails, sequences: 0..<limit,
+        quarantined: configuration.loader.quarantine?.list ?? Quarantine())
     } catch {
       throw .loading(error)
     }

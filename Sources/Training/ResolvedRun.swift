@@ -36,6 +36,7 @@ struct ResolvedRun: Sendable, Equatable, Codable {
   /// the caps of an unchanged domain for itself.
   private static let freeOnChange = [
     "domains.", "configuration.policy_options.", "configuration.loader.epoch_caps.",
+    "configuration.loader.quarantine.",
   ]
 
   init(

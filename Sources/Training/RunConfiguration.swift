@@ -48,6 +48,8 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
     public var allowsUnusedTails: Bool
     /// What happens on invalid feedback.
     public var invalidFeedback: InvalidFeedbackRule
+    /// What happens on damage; nil for a run that it ends.
+    public var quarantine: QuarantineSettings?
     /// The bytes that decoded pools and one batch may take; never changes a result.
     public var byteBudget: Int
     /// The threads that decode ahead; never changes a result.
@@ -63,6 +65,8 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
       self.grouping = grouping
       allowsUnusedTails = options.allowsUnusedTails
       invalidFeedback = options.invalidFeedback
+      let quarantine = QuarantineSettings(rule: options.quarantine, list: options.quarantined)
+      self.quarantine = quarantine == QuarantineSettings() ? nil : quarantine
       byteBudget = options.byteBudget
       decodeThreadCount = options.threadCount
     }
@@ -191,6 +195,8 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
     options.epochCaps = loader.epochCaps
     options.allowsUnusedTails = loader.allowsUnusedTails
     options.invalidFeedback = loader.invalidFeedback
+    let quarantine = loader.quarantine ?? QuarantineSettings()
+    (options.quarantine, options.quarantined) = (quarantine.rule, quarantine.list)
     options.byteBudget = loader.byteBudget
     options.threadCount = loader.decodeThreadCount
     options.ledgerPath = ledgerPath

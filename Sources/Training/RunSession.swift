@@ -143,6 +143,7 @@ struct RunSession<Learner: Trainer> {
   }
 
   private func nextBatch() throws(RunError) -> Batch? {
+    defer { notices.tell(observer) }
     do throws(LoadingError) { return try loader.next() } catch { throw .loading(error) }
   }
 

@@ -22,10 +22,12 @@ struct EvaluationReaderTests {
   }
 
   /// The sequences of all full frames, then those of the short ones: what the documentation says.
-  private func expected(_ corpus: SyntheticCorpus, split: Split, length: Int) -> [[Int32]] {
+  private func expected(
+    _ corpus: SyntheticCorpus, domain: Int = 0, split: Split, length: Int
+  ) -> [[Int32]] {
     var frames: [[Int32]] = []
     var tails: [[Int32]] = []
-    for shard in corpus.tokens(ofDomain: 0, split: split) {
+    for shard in corpus.tokens(ofDomain: domain, split: split) {
       let tokens = shard.map { Int32($0) }
       let fullTokens = tokens.count / 262_144 * 262_144
       for begin in stride(from: 0, to: fullTokens, by: length) {
@@ -61,6 +63,43 @@ struct EvaluationReaderTests {
       parts += try rows(of: reader, batchRows: 4)
     }
     #expect(parts == expected(corpus, split: .train, length: 256))
+  }
+
+  @Test func framesInQuarantineAreLeftOut() throws {
+    let corpus = try SyntheticCorpus([
+      .init("code", shards: [1000]), .init("prose", shards: [1000], heldOut: Self.shards),
+    ])
+    for (shard, frame) in [(0, 1), (1, 0)] {
+      let name = corpus.path(domain: 1, split: .heldOut, shard: shard)
+      let entry = try corpus.open().openShard(shard, of: .heldOut, domainIndex: 1).index
+        .frames[frame]
+      let place = entry.byteOffset + entry.byteCount / 2
+      corpus.folder.patch(name, at: place, with: [try corpus.folder.bytes(of: name)[place] ^ 4])
+    }
+    let opened = try corpus.open()
+    let list = Quarantine(try Verification(opened).run(), of: opened)
+    #expect(list.entries.map(\.frame) == [1, 0])
+    // The full frames have 2048 sequences each, the short ones 39, 1 and 7.
+    let all = expected(corpus, domain: 1, split: .heldOut, length: 128)
+    let good = Array(all[..<2048] + all[4135...])
+    let reader = try EvaluationReader(
+      opened, domainIndex: 1, sequenceLength: 128, quarantined: list)
+    #expect(reader.sequences == 0..<4143 && reader.remainingCount == good.count)
+    #expect(try rows(of: reader, batchRows: 7) == good)
+    var parts: [[Int32]] = []
+    for range in [0..<2000, 2000..<4100, 4100..<4143] {
+      parts += try rows(
+        of: EvaluationReader(
+          opened, domainIndex: 1, sequenceLength: 128, sequences: range, quarantined: list),
+        batchRows: 64)
+    }
+    #expect(parts == good)
+    let strict = try EvaluationReader(opened, domainIndex: 1, sequenceLength: 128)
+    #expect(throws: LoadingError.self) { try rows(of: strict, batchRows: 7) }
+    let other = try SyntheticCorpus([.init("prose", shards: [900], heldOut: [900])])
+    #expect(throws: LoadingError.self) {
+      try EvaluationReader(other.open(), domainIndex: 0, sequenceLength: 128, quarantined: list)
+    }
   }
 
   @Test func aSplitWithoutAWholeSequenceGivesNone() throws {

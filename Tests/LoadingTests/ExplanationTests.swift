@@ -117,6 +117,35 @@ import Testing
     #expect(explanation.domains[0].rowCount == 730)
   }
 
+  // a has 2 full frames of 2048 sequences and 590 in the short one; the second frame is damaged.
+  @Test(.timeLimit(.minutes(5)), arguments: [nil, 0.5, 1.5])
+  func aQuarantineListIsSubtracted(cap: Double?) throws {
+    let tiny = try TinyCorpus([("a", 600_000, 500), ("b", 9_000, 500)])
+    let path = tiny.folder + "/a-\(Split.train.rawValue).tokens.zst"
+    let frame = try tiny.corpus.openShard(0, of: .train, domainIndex: 0).index.frames[1]
+    var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+    bytes[frame.byteOffset + frame.byteCount / 2] ^= 4
+    try bytes.write(to: URL(fileURLWithPath: path))
+    var options = LoaderOptions()
+    options.quarantined = Quarantine(try Verification(tiny.corpus).run(), of: tiny.corpus)
+    #expect(options.quarantined.entries.map(\.frame) == [1])
+    options.epochCaps = ["a": cap, "b": 3].compactMapValues(\.self)
+    let policy = PolicyRecipe.static(.natural)
+    let one = try Explanation(
+      tiny.corpus, policy: policy, batch: batch, seed: 5, options: options)
+    #expect(one.domains.map(\.sequenceCount) == [2639, 70])
+    #expect(one.domains.map(\.quarantinedSequenceCount) == [2048, 0])
+    #expect(one.askedStepCount == (2639 + 70 + 7) / 8)
+    let long = try Explanation(
+      tiny.corpus, policy: policy, batch: batch, seed: 5, options: options, length: .steps(900))
+    let a = long.domains[0]
+    #expect(a.epochs == Double(a.rowCount) / 2639)
+    #expect((a.rowLimit == nil) == (cap == nil))
+    if let limit = a.rowLimit { #expect(a.rowCount <= limit && limit <= a.rowCount + 7) }
+    try expectHolds(
+      long, corpus: tiny.corpus, policy: policy, batch: batch, options: options)
+  }
+
   @Test func lengthsAreRoundedUpToWholeBatches() throws {
     let tiny = try TinyCorpus([("a", 30_000, 500)])
     func steps(_ length: Explanation.Length) throws -> Int {

@@ -193,6 +193,31 @@ check_explain() {
   says "the least that does" err
 }
 
+# A run over damage: it ends, or leaves the frame out when it meets it, or from the beginning.
+check_quarantine() {
+  local shape=(--rows 8 --sequence-length 128 --mixture uniform --steps 6)
+  local model=(--layers 1 --width 16 --heads 2 --evaluation-tokens 256 --compute-threads 1)
+  cp -r corpus torn
+  cp damaged/lines/train-00000.tokens.zst torn/lines/
+  run 1 verify damaged --quarantine damaged.json
+  run 0 explain damaged "${shape[@]}" --quarantined damaged.json
+  says "quarantine takes 2,048 sequences of 5,182 out of domain lines" out
+  run 1 explain damaged "${shape[@]}" --quarantined nowhere.json
+  says "cannot open nowhere.json" err
+  run 1 train torn --run-folder runs/ended "${shape[@]}" "${model[@]}"
+  says "frame 1" err
+  run 0 train torn --run-folder runs/collected "${shape[@]}" "${model[@]}" --quarantine collect
+  says "frame 1 of lines/train-00000.tokens.zst in domain lines joined the quarantine list" err
+  grep -q '"rule" : "collect"' runs/collected/configuration.json || fail "the run does not say that it collects"
+  # The held-out shard of prose is damaged too, so that the list is needed for the evaluations.
+  run 0 train damaged --run-folder runs/listed "${shape[@]}" "${model[@]}" --quarantined damaged.json
+  rm damaged.json
+  run 0 train --run-folder runs/listed --resume
+  run 1 train damaged --run-folder runs/listed --resume "${shape[@]}" "${model[@]}"
+  says "quarantine" err
+  run 2 train torn --run-folder runs/other --quarantine everything
+}
+
 check_usage() {
   run 0 --version
   run 0 --help
@@ -247,6 +272,7 @@ check_pack_and_inspect
 check_verify
 check_spec
 check_explain
+check_quarantine
 check_usage
 check_full_disk
 check_terminal
