@@ -21,9 +21,8 @@ public struct StepReplay: Sendable {
 
   private let mixture: Mixture
 
-  /// More positions, draws or owed draws than these are taken for damage; sums stay within Int64.
+  /// More positions or draws than these are taken for damage; sums stay within Int64.
   private static let countLimit = 1 << 60
-  private static let creditLimit = Int128(1) << 62
 
   /// Finds a step in a ledger.
   ///
@@ -60,12 +59,12 @@ public struct StepReplay: Sendable {
     do {
       try line.check(domainCount: header.identity.domains.count)
       mixture = try Mixture(integerShares: line.asked)
+      _ = try Apportionment(credits: line.credits)
     } catch {
       throw .ledgerDamaged(path: path, line: lineNumber, reason: "\(error)")
     }
-    let owed = line.credits.reduce(Int128(0)) { $0 + max(0, Int128($1)) }
     let isSound =
-      owed <= Self.creditLimit && line.drawCount <= Self.countLimit
+      line.drawCount <= Self.countLimit
       && line.positions.reduce(Int128(0)) { $0 + Int128($1) } <= Int128(Self.countLimit)
       && header.identity.domains.allSatisfy {
         (1...Self.countLimit).contains($0.positionLimit ?? 1)

@@ -24,6 +24,12 @@ public struct Apportionment: Sendable, Equatable {
   /// The largest credit that a checkpoint may hold, in either direction: 8192 draws.
   private static let creditLimit = Mixture.one << 13
 
+  /// The most that a checkpoint may owe to all domains together, wider than an `Int64`: 3(K − 1)/2
+  /// draws, K = 4096, to half of them.
+  private static let owedLimit =
+    Int128(Mixture.one) * 3 * Int128(domainCountRange.upperBound - 1)
+    * Int128(domainCountRange.upperBound) / 4
+
   /// Creates the state before the first draw: nothing is owed.
   ///
   /// - Parameter domainCount: K, the number of domains.
@@ -39,22 +45,26 @@ public struct Apportionment: Sendable, Equatable {
   ///
   /// - Parameter credits: c, one per domain.
   /// - Throws: ``MixingError/domainCountOutOfRange(count:)``,
-  ///   ``MixingError/creditOutOfRange(domainIndex:value:)`` for a credit that no run reaches, or
+  ///   ``MixingError/creditOutOfRange(domainIndex:value:)`` or
+  ///   ``MixingError/owedOutOfRange(drawCount:)`` for credits that no run reaches, or
   ///   ``MixingError/creditsDoNotSumToZero``.
   public init(credits: [Int64]) throws(MixingError) {
     guard Apportionment.domainCountRange.contains(credits.count) else {
       throw .domainCountOutOfRange(count: credits.count)
     }
-    var sum: Int64 = 0
+    // Half of the credits of many domains may sum to more than an `Int64` holds.
+    var (sum, owed) = (Int128(0), Int128(0))
     for (index, credit) in credits.enumerated() {
       guard credit.magnitude <= Apportionment.creditLimit.magnitude else {
         throw .creditOutOfRange(domainIndex: index, value: credit)
       }
-      let (partial, overflows) = sum.addingReportingOverflow(credit)
-      guard !overflows else { throw .creditsDoNotSumToZero }
-      sum = partial
+      sum += Int128(credit)
+      owed += Int128(max(0, credit))
     }
     guard sum == 0 else { throw .creditsDoNotSumToZero }
+    guard owed <= Apportionment.owedLimit else {
+      throw .owedOutOfRange(drawCount: Int(owed / Int128(Mixture.one)))
+    }
     self.credits = credits
   }
 
@@ -139,15 +149,16 @@ public struct Apportionment: Sendable, Equatable {
     let sum = askedLeft > 0 ? askedLeft : effectiveLeft
     guard sum > 0 else { return }
     credits[domainIndex] = 0
+    // Credits that a run reaches lie far inside an `Int64`; made-up ones wrap, and still sum to 0.
     var rest = owed
     var lowest = -1
     for index in 0..<count where !isExhausted[index] && parts[index] > 0 {
       if lowest < 0 { lowest = index }
       let part = WideDivision.floor(owed, times: parts[index], over: sum)
-      credits[index] += part
+      credits[index] &+= part
       rest -= part
     }
-    if lowest >= 0 { credits[lowest] += rest }
+    if lowest >= 0 { credits[lowest] &+= rest }
   }
 
   /// Copies the credits to memory of the caller's.

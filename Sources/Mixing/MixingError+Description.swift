@@ -142,6 +142,8 @@ extension MixingError: CustomStringConvertible {
       """
     case .creditsDoNotSumToZero:
       "the credits of the checkpoint do not sum to 0"
+    case .owedOutOfRange(let drawCount):
+      "the credits of the checkpoint owe \(drawCount) draws, which no run can reach"
     case .creditOutOfRange(let index, let value):
       "the credit of domain \(index) in the checkpoint is \(value), which no run can reach"
     default: "mixing error"

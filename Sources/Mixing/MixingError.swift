@@ -90,6 +90,8 @@ public enum MixingError: Error, Sendable {
   case domainCountOutOfRange(count: Int)
   /// Credits that do not sum to 0.
   case creditsDoNotSumToZero
+  /// Credits that owe more draws to all domains together than any history of draws can.
+  case owedOutOfRange(drawCount: Int)
   /// A credit that no history of draws can reach.
   case creditOutOfRange(domainIndex: Int, value: Int64)
 }

@@ -228,6 +228,35 @@ struct ApportionmentTests {
     }
   }
 
+  // The sums of half the credits are more than an Int64 holds; those of all are 0.
+  @Test func everyStateThatARunReachesIsTaken() throws {
+    let most = Mixture.one / 2 * 3 * 4095
+    let state = try Apportionment(
+      credits: Array(repeating: most, count: 2048) + Array(repeating: -most, count: 2048))
+    #expect(state.credits.count == 4096)
+    let more = Mixture.one << 13
+    expectError("the credits of the checkpoint owe 16777216 draws, which no run can reach") {
+      try Apportionment(
+        credits: Array(repeating: more, count: 2048) + Array(repeating: -more, count: 2048))
+    }
+  }
+
+  // Eight domains are owed 2^61 each; seven of them are exhausted and hand it to the first.
+  @Test func creditsThatNoRunReachesTrapNowhere() throws {
+    let owed = Mixture.one << 13
+    var state = try Apportionment(
+      credits: Array(repeating: owed, count: 8) + Array(repeating: -owed, count: 8))
+    let shares = [Mixture.one] + Array(repeating: Int64(0), count: 15)
+    let isExhausted = (0..<16).map { (1..<8).contains($0) }
+    for domain in 1..<8 {
+      state.shareCredit(
+        ofDomain: domain, asked: shares, effective: shares, isExhausted: isExhausted)
+    }
+    #expect(state.credits[1..<8].allSatisfy { $0 == 0 })
+    #expect(state.credits.reduce(0, &+) == 0)
+    #expect(state.nextDomain(try Mixture(integerShares: shares)) == 0)
+  }
+
   @Test func theCreditOfAnExhaustedDomainIsSharedAsInTheReference() throws {
     for (place, vector) in try OrderVectors.read().credit_sharing.enumerated() {
       var state = try Apportionment(credits: vector.before)
