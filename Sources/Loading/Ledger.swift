@@ -189,11 +189,12 @@ public struct Ledger: Sendable {
           let header = try Self.header(from: Data(line))
           try header.check(after: headers.last?.header, step: step)
           headers.append((header, lines.count))
-          return
+          return false
         }
         let decoded = try JSONDecoder().decode(LedgerLine.self, from: Data(line))
         try decoded.check(afterStep: step, domainCount: header.identity.domains.count)
         lines.append(decoded)
+        return false
       } catch {
         throw .ledgerDamaged(path: path, line: number, reason: "\(error)")
       }
@@ -209,9 +210,10 @@ public struct Ledger: Sendable {
     self.lines = lines
   }
 
-  /// Calls `body` with every whole line, without its line feed, and its number from 1.
-  private static func forEachLine(
-    of path: String, _ body: (ArraySlice<UInt8>, Int) throws(LoadingError) -> Void
+  /// Calls `body` with every whole line, without its line feed, and its number from 1, until it
+  /// returns that it has seen enough.
+  static func forEachLine(
+    of path: String, _ body: (ArraySlice<UInt8>, Int) throws(LoadingError) -> Bool
   ) throws(LoadingError) {
     let file: FileReader
     do throws(CorpusError) { file = try FileReader(path: path) } catch { throw .corpus(error) }
@@ -226,7 +228,7 @@ public struct Ledger: Sendable {
       var begin = 0
       while let end = pending[begin...].firstIndex(of: UInt8(ascii: "\n")) {
         number += 1
-        try body(pending[begin..<end], number)
+        guard try !body(pending[begin..<end], number) else { return }
         begin = end + 1
       }
       pending.removeFirst(begin)

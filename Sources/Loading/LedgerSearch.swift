@@ -1,5 +1,3 @@
-internal import Corpora
-
 #if canImport(FoundationEssentials)
   internal import FoundationEssentials
 #else
@@ -38,39 +36,18 @@ struct LedgerSearch {
   ///   ``LoadingError/ledgerDamaged(path:line:reason:)`` for the lines that it decodes.
   static func find(step: Int, inLedgerAt path: String) throws(LoadingError) -> Finding {
     var search = LedgerSearch(path: path, step: step)
-    let file: FileReader
-    do throws(CorpusError) { file = try FileReader(path: path) } catch { throw .corpus(error) }
-    var pending: [UInt8] = []
-    var (position, number) = (0, 0)
-    while position < file.byteCount {
-      let count = min(1 << 20, file.byteCount - position)
-      do throws(CorpusError) { pending += try file.bytes(at: position, count: count) } catch {
-        throw .corpus(error)
-      }
-      position += count
-      var begin = 0
-      while let end = pending[begin...].firstIndex(of: UInt8(ascii: "\n")) {
-        number += 1
-        let isOver = try search.look(at: pending[begin..<end], number: number)
-        if let found = search.found { return found }
-        guard !isOver else { throw search.missing() }
-        begin = end + 1
-      }
-      pending.removeFirst(begin)
-      guard pending.count <= Ledger.lineByteLimit else {
-        throw .ledgerDamaged(path: path, line: number + 1, reason: "the line does not end")
-      }
+    try Ledger.forEachLine(of: path) { (line, number) throws(LoadingError) in
+      try search.look(at: line, number: number)
     }
-    throw search.missing()
+    guard let found = search.found else {
+      throw .ledgerStepMissing(path: path, step: step, last: search.lastStep)
+    }
+    return found
   }
 
   private init(path: String, step: Int) {
     self.path = path
     self.step = step
-  }
-
-  private func missing() -> LoadingError {
-    .ledgerStepMissing(path: path, step: step, last: lastStep)
   }
 
   /// Takes in one line; true if no later one can be the step's.
