@@ -139,9 +139,21 @@ package struct DomainOrder: Sendable {
 
   /// Returns the unit and the sequence in it at position `n`, where units are permuted.
   package func sequence(at position: Int) -> (unit: Int, sequence: Int) {
+    let (pool, rank, sequence) = rank(at: position)
+    return (unit(atRank: rank, of: pool), sequence)
+  }
+
+  /// Returns the pool that holds position `n`, the rank in the pool of the unit, and the sequence
+  /// in it.
+  func rank(at position: Int) -> (pool: Pool, rank: Int, sequence: Int) {
     let (pool, row) = place(of: position)
     let (rank, sequence) = sequences(of: pool)[row]
       .quotientAndRemainder(dividingBy: layout.sequencesPerUnit)
-    return (unit(atRank: pool.index * unitsPerPool + rank, ofEpoch: pool.epoch), sequence)
+    return (pool, rank, sequence)
+  }
+
+  /// Returns the unit that `pool` reads at `rank`, the place among its units.
+  func unit(atRank rank: Int, of pool: Pool) -> Int {
+    unit(atRank: pool.index * unitsPerPool + rank, ofEpoch: pool.epoch)
   }
 }

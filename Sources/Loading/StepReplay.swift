@@ -274,14 +274,13 @@ public struct StepReplay: Sendable {
       let domain = Int(storage.domainOfRow[row])
       let position = bad[domain]?.firstGood(from: positions[domain]) ?? positions[domain]
       positions[domain] = position + 1
-      let (pool, place) = orders[domain].place(of: position)
-      let (unit, sequence) = orders[domain].sequence(at: position)
+      let (pool, rank, sequence) = orders[domain].rank(at: position)
       storage.positionOfRow[row] = position
       storage.epochOfRow[row] = pool.epoch
-      let rank = orders[domain].sequences(of: pool)[place] / orders[domain].layout.sequencesPerUnit
       sources.append(
         Source(
-          row: row, domain: domain, pool: pool, rank: rank, unit: unit, sequence: sequence))
+          row: row, domain: domain, pool: pool, rank: rank,
+          unit: orders[domain].unit(atRank: rank, of: pool), sequence: sequence))
     }
     sources.sort {
       ($0.domain, $0.pool.epoch, $0.unit, $0.row) < ($1.domain, $1.pool.epoch, $1.unit, $1.row)
