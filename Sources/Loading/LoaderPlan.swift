@@ -114,7 +114,6 @@ struct LoaderPlan {
   private static func check(
     _ batch: BatchConfiguration, _ options: LoaderOptions, domainCount: Int
   ) throws(LoadingError) {
-    try check("units per pool", options.unitsPerPool, in: 1...unitsPerPoolLimit)
     try check("threads", options.threadCount, in: 0...threadLimit)
     try checkReadTimeout(inSeconds: options.readTimeoutInSeconds)
     guard options.quarantine == .off || options.worldSize == 1 else {
@@ -127,7 +126,8 @@ struct LoaderPlan {
     // Row offsets in a pool are 32 bits.
     let framesPerUnit = (batch.sequenceLength + tokensPerFrame - 1) / tokensPerFrame
     let unitTokens = max(framesPerUnit * tokensPerFrame, 2 * tokensPerFrame)
-    try check("units per pool", options.unitsPerPool, in: 1...max(1, (1 << 31) / unitTokens))
+    let limit = min(unitsPerPoolLimit, max(1, (1 << 31) / unitTokens))
+    try check("units per pool", options.unitsPerPool, in: 1...limit)
   }
 
   /// Checks how long a read is waited for.

@@ -355,17 +355,12 @@ final class PoolCache: @unchecked Sendable {
     return pools.current === slot || pools.next === slot
   }
 
-  /// Returns a slot without taking one from anybody, or nil if the budget is used up.
-  private func unusedSlot() -> PoolSlot? {
-    freeSlots.popLast()
-  }
-
   /// Returns a slot for the pool that the caller needs now, taking the one that is needed last if
   /// it must.
   private func slotForCaller() throws(LoadingError) -> (slot: PoolSlot, evicted: Int?) {
     var watch: DecodeWatch?
     while true {
-      if let slot = unusedSlot() { return (slot, nil) }
+      if let slot = freeSlots.popLast() { return (slot, nil) }
       if let victim = latest(neededAfter: -1, sparesPinned: false) {
         return (evict(victim), victim.isNext ? nil : victim.domain)
       }
@@ -384,6 +379,8 @@ final class PoolCache: @unchecked Sendable {
   /// A pool that may make room for another.
   private struct Victim {
     var domain: Int
+    var slot: PoolSlot
+    /// Whether the domain does not read it yet.
     var isNext: Bool
   }
 
@@ -398,12 +395,12 @@ final class PoolCache: @unchecked Sendable {
       if let next = domains[index].next {
         let need = domains[index].momentOfNext
         if next.decodingCount == 0, need > latest {
-          (latest, victim) = (need, Victim(domain: index, isNext: true))
+          (latest, victim) = (need, Victim(domain: index, slot: next, isNext: true))
         }
       } else if let current = domains[index].current, !(sparesPinned && domains[index].isPinned) {
         let need = domains[index].momentOfCurrent
         if current.decodingCount == 0, need > latest {
-          (latest, victim) = (need, Victim(domain: index, isNext: false))
+          (latest, victim) = (need, Victim(domain: index, slot: current, isNext: false))
         }
       }
     }
@@ -411,16 +408,12 @@ final class PoolCache: @unchecked Sendable {
   }
 
   private func evict(_ victim: Victim) -> PoolSlot {
-    let pools = domains[victim.domain]
     if victim.isNext {
       domains[victim.domain].next = nil
     } else {
       domains[victim.domain].current = nil
     }
-    guard let slot = victim.isNext ? pools.next : pools.current else {
-      preconditionFailure("domain \(victim.domain) has no pool to give up")
-    }
-    return slot
+    return victim.slot
   }
 
   // MARK: Text
@@ -538,7 +531,7 @@ final class PoolCache: @unchecked Sendable {
     if let missing, missing.moment < first?.moment ?? .infinity,
       let current = domains[missing.domain].current,
       let pool = poolAfter(current),
-      let slot = unusedSlot()
+      let slot = freeSlots.popLast()
         ?? latest(neededAfter: missing.moment, sparesPinned: true).map(evict)
     {
       slot.assign(domain: missing.domain, pool: pool, order: orders[missing.domain])
