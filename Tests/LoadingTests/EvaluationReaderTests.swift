@@ -102,6 +102,31 @@ struct EvaluationReaderTests {
     }
   }
 
+  @Test(arguments: [FormatFolder.Format.native, .mdsBytes, .mdsArrays])
+  func aShardInQuarantineIsLeftOut(format: FormatFolder.Format) throws {
+    let texts = (0..<3).map { shard in
+      (0..<9).map { "shard \(shard) has document \($0) of \(9 + shard * 100 + $0)" }
+    }
+    let folder = try FormatFolder(format, documents: [texts])
+    // Opening a spec reads what the shards say of their sizes.
+    let opened = try folder.open()
+    func reader(_ list: Quarantine = Quarantine()) throws -> EvaluationReader {
+      try EvaluationReader(
+        opened, domainIndex: 0, split: .train, sequenceLength: 16, quarantined: list)
+    }
+    let all = try rows(of: reader(), batchRows: 5)
+    let name = folder.files[0][1]
+    let bytes = try folder.folder.bytes(of: name)
+    folder.folder.patch(name, at: bytes.count / 2, with: [bytes[bytes.count / 2] ^ 4])
+    let list = Quarantine(try Verification(opened).run(), of: opened)
+    #expect(list.entries.map(\.shardIndex) == [1])
+    // Without a full frame the shards' sequences follow each other.
+    let counts = folder.tokens[0].map { ($0.count - 1) / 16 }
+    let good = Array(all[..<counts[0]] + all[(counts[0] + counts[1])...])
+    #expect(try rows(of: reader(list), batchRows: 5) == good)
+    #expect(throws: LoadingError.self) { try rows(of: reader(), batchRows: 5) }
+  }
+
   @Test func aSplitWithoutAWholeSequenceGivesNone() throws {
     let corpus = try SyntheticCorpus([.init("prose", shards: [1000], heldOut: [64])])
     let reader = try EvaluationReader(try corpus.open(), domainIndex: 0, sequenceLength: 64)
