@@ -140,7 +140,7 @@ private final class FaultyFile: ByteFile {
     self.faults = faults
   }
 
-  var byteCount: Int { file.byteCount }
+  var version: FileVersion { file.version }
 
   func currentByteCount() -> Int { file.currentByteCount() }
 

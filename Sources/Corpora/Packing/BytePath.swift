@@ -70,14 +70,3 @@ struct BytePath {
     return names
   }
 }
-
-/// What tells a file or folder from any other, whatever path leads to it.
-struct FileIdentity: Hashable {
-  private let device: UInt64
-  private let number: UInt64
-
-  init(_ status: stat) {
-    device = UInt64(truncatingIfNeeded: status.st_dev)
-    number = UInt64(truncatingIfNeeded: status.st_ino)
-  }
-}

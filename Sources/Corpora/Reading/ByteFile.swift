@@ -11,8 +11,8 @@ internal import CKernels
 /// The seam between what Headrace does about failing storage, which is above it, and the storage:
 /// a test puts a file here whose reads fail, come in pieces or never return.
 package protocol ByteFile: AnyObject, Sendable {
-  /// The file's size when it was opened, in bytes.
-  var byteCount: Int { get }
+  /// Which file it is, as it was when it was opened.
+  var version: FileVersion { get }
 
   /// Returns the file's size now, in bytes; may wait for the storage for ever.
   func currentByteCount() -> Int
@@ -23,6 +23,11 @@ package protocol ByteFile: AnyObject, Sendable {
   /// the system holds in memory.
   func read(into buffer: UnsafeMutableRawBufferPointer, at byteOffset: Int, waits: Bool)
     -> ReadOutcome
+}
+
+extension ByteFile {
+  /// The file's size when it was opened, in bytes.
+  package var byteCount: Int { version.byteCount }
 }
 
 /// What one call to read came to.
@@ -52,7 +57,7 @@ package struct DiskOpener: ByteFileOpener {
 
 /// A file of the file system.
 private final class DiskFile: ByteFile {
-  let byteCount: Int
+  let version: FileVersion
   private let descriptor: Int32
 
   init(path: String) throws(CorpusError) {
@@ -70,7 +75,7 @@ private final class DiskFile: ByteFile {
       throw .cannotOpen(path: path, code: status.st_mode & S_IFMT == S_IFDIR ? EISDIR : EINVAL)
     }
     self.descriptor = descriptor
-    byteCount = Int(status.st_size)
+    version = FileVersion(status)
   }
 
   deinit {

@@ -13,7 +13,9 @@ package final class FileReader: Sendable {
   /// The path that was opened.
   package let path: String
   /// The file's size when it was opened, in bytes.
-  package var byteCount: Int { file.byteCount }
+  package var byteCount: Int { version.byteCount }
+  /// Which file it is, as it was when it was opened.
+  package var version: FileVersion { file.version }
 
   private let file: any ByteFile
   private let access: FileAccess
