@@ -306,11 +306,15 @@ extension Corpus {
       switch source {
       case .native: isProtected = true
       case .megatron: isProtected = false
-      case .text: isProtected = try TextFiles.isProtected(path: path(of: shard))
+      case .text:
+        isProtected =
+          try TextFiles.isProtected(path: path(of: shard), access: access)
       case .mds(let entry, _):
         // Only a shard without a hash is opened.
         isProtected =
-          entry.hasHash ? true : try entry.isProtected(try FileReader(path: path(of: shard)))
+          entry.hasHash
+          ? true
+          : try entry.isProtected(try FileReader(path: path(of: shard), access: access))
       }
       count += isProtected ? 0 : 1
     }

@@ -108,7 +108,8 @@ extension Corpus {
       return try MegatronCheck(
         prefix: prefix, index: index, tokenizer: tokenizer, domain: domain.name, access: access)
     case (.text, .jsonLines):
-      return try TextCheck(path: path(of: description)) { () throws(CorpusError) in
+      return try TextCheck(path: path(of: description), access: access) {
+        () throws(CorpusError) in
         try openText(shardIndex, of: split, domainIndex: domainIndex, from: TextCursor())
       }
     default:

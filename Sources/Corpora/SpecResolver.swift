@@ -124,7 +124,8 @@ struct SpecResolver {
     var found: [Found] = []
     for pattern in patterns {
       let suffix = if case .megatron = format { ".idx" } else { "" }
-      let matches = PathPattern.matches(pattern, suffix: suffix, in: folder)
+      let matches = try PathPattern.matches(
+        pattern, suffix: suffix, in: folder, access: access)
       guard !matches.isEmpty else {
         throw .spec(path: path, domain: domain.name, .matchesNothing(pattern: pattern))
       }

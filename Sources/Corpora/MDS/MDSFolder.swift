@@ -3,11 +3,6 @@
 #else
   internal import Foundation
 #endif
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Darwin)
-  internal import Darwin
-#endif
 
 /// A folder of MDS shards, version 2: an `index.json` and the shards that it names.
 ///
@@ -60,7 +55,7 @@ package enum MDSFolder {
         throw .mdsIndex(path: root, shard: nil, .tooManyFolders(limit: MDSFolder.folderLimit))
       }
       let index = (below.isEmpty ? root + "/" : folder) + MDSFolder.indexName
-      if Files.exists(index) {
+      if try access.status(of: index) != nil {
         hasIndex = true
         entries += try MDSFolder.entries(
           ofIndex: index, below: below, access: access)
@@ -68,16 +63,12 @@ package enum MDSFolder {
           index, "number of shards", entries.count, in: 0...MDSFolder.shardLimit)
         return
       }
-      let names = try BytePath(folder).names().compactMap(\.text)
+      let names = try access.names(in: folder).compactMap(\.text)
       for name in names.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) })
-      where !name.hasPrefix(".") && Self.isFolder(folder + name) {
+      where !name.hasPrefix(".") {
+        guard try access.status(of: folder + name)?.isFolder == true else { continue }
         try add(below: below + name + "/", depth: depth + 1)
       }
-    }
-
-    private static func isFolder(_ path: String) -> Bool {
-      var status = stat()
-      return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
   }
 

@@ -39,6 +39,19 @@ package struct FileVersion: Hashable, Sendable {
   }
 }
 
+/// What stands at a path.
+package struct FileStatus: Sendable {
+  /// Whether it is a folder.
+  package let isFolder: Bool
+  /// Which file or folder it is.
+  package let version: FileVersion
+
+  init(_ status: stat) {
+    isFolder = status.st_mode & S_IFMT == S_IFDIR
+    version = FileVersion(status)
+  }
+}
+
 extension stat {
   /// When the file was last changed, in nanoseconds since 1970.
   var modificationTimeInNanoseconds: Int {
