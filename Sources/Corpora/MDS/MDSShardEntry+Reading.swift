@@ -69,14 +69,14 @@ extension MDSShardEntry {
   /// Whether a recorded hash or zstd's own checksum tells damage of the stored file from data.
   func isProtected(_ file: FileReader) throws(CorpusError) -> Bool {
     if hasHash || compression == nil { return hasHash }
-    return try file.firstFrameHasChecksum()
+    return try ZstdFrameHeader.first(of: file)?.hasChecksum == true
   }
 
   /// Decodes a compressed file, where that verifies something, and compares its content with its
   /// hash.
   func verifyContent(of file: FileReader, at place: ShardPlace) throws(CorpusError) {
     let algorithm = HashAlgorithm.best(of: rawHashes.keys)
-    if algorithm == nil, try !file.firstFrameHasChecksum() { return }
+    if algorithm == nil, try ZstdFrameHeader.first(of: file)?.hasChecksum != true { return }
     let content = MDSContent()
     content.open(try ZstdFeed(file), place: place, byteCount: rawByteCount)
     var hash = algorithm.map { RunningHash($0) }

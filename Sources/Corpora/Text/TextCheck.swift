@@ -66,6 +66,6 @@ package enum TextFiles {
   package static func isProtected(path: String, access: FileAccess) throws(CorpusError) -> Bool {
     guard path.hasSuffix(".zst") else { return false }
     let file = try FileReader(path: path, access: access)
-    return try file.firstFrameHasChecksum()
+    return try ZstdFrameHeader.first(of: file)?.hasChecksum == true
   }
 }
