@@ -188,4 +188,49 @@ struct FormatVerificationTests {
     }
     _ = try MDSExport(Self.folder(.native).open())
   }
+
+  /// The unprotected shards of an MDS folder, as counted and as verified.
+  private func unprotected(_ sample: MDSSample) throws -> (Int, VerificationReport.SplitCount) {
+    let folder = try TemporaryFolder()
+    try folder.makeFolder("mds")
+    try sample.write(to: folder, below: "mds/")
+    let spec = """
+      {"format": "headrace-spec", "version": 1, "name": "s",
+       "tokenizer": {"name": "bytes", "vocabulary_size": 257, "end_of_text": 256},
+       "domains": [{"name": "a", "format": "mds", "token_type": "uint16", "train": ["mds"]}]}
+      """
+    try folder.write(Array(spec.utf8), to: "spec.json")
+    let corpus = try Corpus(at: folder.path + "/spec.json")
+    let report = try Verification(corpus).run()
+    #expect(report.isClean)
+    let count = try corpus.unprotectedShardCount(of: .train, domainIndex: 0)
+    #expect(count == report.splits[0].unprotectedShardCount)
+    return (count, report.splits[0])
+  }
+
+  private static var sample: MDSSample {
+    MDSSample(
+      columns: [("tokens", "bytes", nil)],
+      values: (0..<40).map { sample in
+        [StoredTokenType.uint16.bytes((0..<50).map { ($0 * 7 + sample) % 257 })]
+      })
+  }
+
+  @Test("one frame's checksum speaks for the shard, the first of several does not")
+  func checksums() throws {
+    var sample = Self.sample
+    let byteCount = sample.rawBytes.count
+    let cases: [(MDSSample.Frames, isProtected: Bool)] = [
+      (.one(checksum: true), true), (.one(checksum: false), false),
+      (.several(byteCount: 1000), false), (.sized([1000, byteCount - 1000]), false),
+      (.sized([byteCount]), true),
+    ]
+    for (frames, isProtected) in cases {
+      sample.frames = frames
+      sample.hashes = []
+      #expect(try unprotected(sample).0 == (isProtected ? 0 : 1), "\(frames)")
+      sample.hashes = ["sha256"]
+      #expect(try unprotected(sample).0 == 0, "\(frames)")
+    }
+  }
 }

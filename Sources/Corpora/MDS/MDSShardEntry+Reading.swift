@@ -67,9 +67,13 @@ extension MDSShardEntry {
   }
 
   /// Whether a recorded hash or zstd's own checksum tells damage of the stored file from data.
+  ///
+  /// Of several frames each may have a checksum or none: only one frame that holds all of the
+  /// content, and says so, speaks for the shard.
   func isProtected(_ file: FileReader) throws(CorpusError) -> Bool {
     if hasHash || compression == nil { return hasHash }
-    return try ZstdFrameHeader.first(of: file)?.hasChecksum == true
+    guard let header = try ZstdFrameHeader.first(of: file) else { return false }
+    return header.hasChecksum && header.contentByteCount == rawByteCount
   }
 
   /// Decodes a compressed file, where that verifies something, and compares its content with its
