@@ -4,6 +4,12 @@ import Foundation
 import HeadraceTesting
 import Testing
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 @Suite(.timeLimit(.minutes(5)))
 struct CorpusSpecTests {
   private let folder: TemporaryFolder
@@ -58,6 +64,48 @@ struct CorpusSpecTests {
     #expect(corpus.domains[0].isOpenEnded && corpus.domains[0].isStreamed)
     #expect(corpus.domains[1].tokenCount(of: .train) == 300)
     #expect(!corpus.domains[1].isStreamed)
+  }
+
+  @Test func `a folder that cannot be looked into is named`() throws {
+    _ = try open(#"{"name": "a", "format": "jsonl", "train": ["b*/?.jsonl"]}"#)
+    for (call, suffix) in [
+      (FaultyFiles.Call.names, folder.path), (.names, "b[1]"), (.open, "1.jsonl"),
+    ] {
+      let files = FaultyFiles()
+      files.inject(.fails(EACCES), call, of: suffix)
+      let text = refusal {
+        try Corpus(at: folder.path + "/spec.json", access: FileAccess(opener: files))
+      }
+      #expect(text.contains("\(suffix): Permission denied"), "\(text)")
+    }
+    // Where an earlier part of a pattern matches a file, there is no folder to look into.
+    #expect(
+      try open(#"{"name": "a", "format": "jsonl", "train": ["*/*.jsonl"]}"#)
+        .domains[0].shards[.train]?.count == 3)
+    #expect(
+      refusal { try open(#"{"name": "a", "format": "jsonl", "train": ["none/*"]}"#) }
+        .contains("nothing matches"))
+  }
+
+  @Test func `patterns are matched as a shell does`() throws {
+    try folder.makeFolder("p/.hidden")
+    for name in ["p/a*b", "p/axb", "p/.dot", "p/.hidden/x", "p/[z"] {
+      try folder.write(Array("{\"text\": \"\(name)\"}\n".utf8), to: name)
+    }
+    func matches(_ pattern: String) throws -> [String] {
+      let corpus = try open(#"{"name": "a", "format": "jsonl", "train": ["\#(pattern)"]}"#)
+      return corpus.domains[0].shards[.train, default: []].map(\.path)
+    }
+    #expect(try matches("p/a*") == ["p/a*b", "p/axb"])
+    #expect(try matches(#"p/a\\*b"#) == ["p/a*b"])
+    #expect(try matches("./p/../p/a[!*]b") == ["./p/../p/axb"])
+    #expect(try matches("p//?xb") == ["p/axb"])
+    #expect(try matches("p/.d*") == ["p/.dot"])
+    #expect(try matches("p/.h*/*") == ["p/.hidden/x"])
+    #expect(try matches(folder.path + "/*/axb") == ["p/axb"])
+    #expect(
+      refusal { try open(#"{"name": "a", "format": "jsonl", "train": ["p/*"]}"#) } == "no error")
+    #expect(try matches("p/*").count == 3)
   }
 
   @Test func `a spec at a relative path finds its shards`() throws {

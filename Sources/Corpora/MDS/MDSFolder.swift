@@ -22,6 +22,8 @@ package enum MDSFolder {
   /// Reads the index of a folder or, where it has none, those of the folders below it, in the order
   /// of their paths.
   ///
+  /// A folder with shards and no index is an error, because they would be passed over.
+  ///
   /// - Throws: ``CorpusError`` if there is no index, or one is damaged, of another version,
   ///   hostile, or of shards that are not read: those of another format than MDS and of another
   ///   compression than zstd.
@@ -66,8 +68,13 @@ package enum MDSFolder {
       let names = try access.names(in: folder).compactMap(\.text)
       for name in names.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) })
       where !name.hasPrefix(".") {
-        guard try access.status(of: folder + name)?.isFolder == true else { continue }
-        try add(below: below + name + "/", depth: depth + 1)
+        guard let status = try access.status(of: folder + name) else { continue }
+        if status.isFolder {
+          try add(below: below + name + "/", depth: depth + 1)
+        } else if name.contains(".mds") {
+          throw .mdsIndex(
+            path: String(folder.dropLast()), shard: nil, .missingBeside(shard: name))
+        }
       }
     }
   }
