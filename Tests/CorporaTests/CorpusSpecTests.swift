@@ -108,6 +108,55 @@ struct CorpusSpecTests {
     #expect(try matches("p/*").count == 3)
   }
 
+  @Test func `one file is not read twice, whatever paths lead to it`() throws {
+    let path = folder.path
+    #expect(link(path + "/c.jsonl", path + "/hard.jsonl") == 0)
+    #expect(symlink("c.jsonl", path + "/soft.jsonl") == 0)
+    #expect(symlink("b[1]", path + "/folder") == 0)
+    #expect(symlink("n.tokens.zst", path + "/m.tokens.zst") == 0)
+    for (train, heldOut) in [
+      ("c.jsonl", "./c.jsonl"), ("c.jsonl", "hard.jsonl"), ("soft.jsonl", "c.jsonl"),
+      ("folder/1.jsonl", "b\\\\[1]/1.jsonl"), ("c.jsonl", "folder/../c.jsonl"),
+    ] {
+      for lists in [
+        #""train": ["\#(train)", "\#(heldOut)"]"#,
+        #""train": ["\#(train)"], "held_out": ["\#(heldOut)"]"#,
+      ] {
+        let text = refusal { try open(#"{"name": "a", "format": "jsonl", \#(lists)}"#) }
+        let names = [train, heldOut].map { path + "/" + $0.replacing("\\\\", with: "") }
+        #expect(text.contains("\(names[1]) is the same file as \(names[0])"), "\(text)")
+      }
+    }
+    let native = refusal {
+      try open(#"{"name": "a", "format": "native", "train": ["m.tokens.zst", "n.tokens.zst"]}"#)
+    }
+    #expect(native.contains("is the same file as"), "\(native)")
+    // Another field of the same lines is another domain.
+    let fields = try open(
+      #"""
+      {"name": "a", "format": "jsonl", "train": ["c.jsonl"]},
+      {"name": "b", "format": "jsonl", "train": ["./c.jsonl"], "field": "title"}
+      """#)
+    #expect(fields.domains.count == 2)
+  }
+
+  @Test func `folders of MDS and prefixes of Megatron are not read twice`() throws {
+    for format in [FormatFolder.Format.mdsBytes, .megatron] {
+      let made = try FormatFolder(
+        format, documents: [[FormatFolder.documents(byteCount: 3000, seed: 1)]])
+      let path = made.folder.path
+      #expect(symlink("domain-0", path + "/linked") == 0)
+      let spec = String(decoding: try made.folder.bytes(of: "spec.json"), as: UTF8.self)
+      for other in ["./domain-0/shard-0", "linked/shard-0", "linked/../domain-0/shard-0"] {
+        let twice = spec.replacing(
+          #""domain-0/shard-?""#, with: #""domain-0/shard-?", "\#(other)""#)
+        try made.folder.write(Array(twice.utf8), to: "spec.json")
+        let text = refusal { try made.open() }
+        #expect(text.contains("\(path)/\(other)") && text.contains("is the same file"), "\(text)")
+      }
+    }
+  }
+
   @Test func `a spec at a relative path finds its shards`() throws {
     _ = try open(
       #"""
