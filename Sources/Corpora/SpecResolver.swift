@@ -65,11 +65,14 @@ struct SpecResolver {
       for (split, patterns) in [(Split.train, domain.train), (.heldOut, domain.heldOut ?? [])] {
         let found = try self.shards(
           of: domain, format: format, patterns: patterns, seen: &seen)
+        if !found.isEmpty, found.allSatisfy({ $0.description.byteCount == 0 }) {
+          throw .spec(path: path, domain: domain.name, .allEmpty(split: split))
+        }
         shards[split] = found.map(\.description)
         sources[split] = found.map(\.source)
         for shard in found {
           try expectSameLength(shard, as: &sampleTokenCount, domain: domain.name)
-          try ManifestLimits.check(shard.description, path: path)
+          try ManifestLimits.check(shard.description, path: path, mayBeEmpty: shard.mayBeEmpty)
           total += max(shard.description.tokenCount, shard.description.byteCount)
           try ManifestLimits.checkSum(total, path: path)
         }
@@ -116,6 +119,13 @@ struct SpecResolver {
     var place: FilePlace
     /// The tokens of every sample, where each is a sequence and there is one.
     var sampleTokenCount: Int?
+
+    /// Whether a file of no bytes is whole: lines of text, of which there may be none.
+    ///
+    /// What is compressed has a frame even so.
+    var mayBeEmpty: Bool {
+      source == .text && !description.path.hasSuffix(".zst")
+    }
   }
 
   /// Refuses samples of another length than those of the shards before.

@@ -157,6 +157,26 @@ struct CorpusSpecTests {
     }
   }
 
+  @Test func `an empty file of lines is a shard without documents`() throws {
+    try folder.write([], to: "0.jsonl")
+    try folder.write([], to: "z.jsonl")
+    try folder.write([], to: "e.jsonl.zst")
+    let corpus = try open(#"{"name": "a", "format": "jsonl", "train": ["?.jsonl"]}"#)
+    #expect(corpus.domains[0].shards[.train]?.map(\.byteCount).count { $0 == 0 } == 2)
+    let report = try Verification(corpus).run()
+    #expect(report.isClean && report.splits[0].documentCount == 1)
+    for lists in [
+      #""train": ["0.jsonl", "z.jsonl"]"#, #""train": ["c.jsonl"], "held_out": ["z.jsonl"]"#,
+    ] {
+      let text = refusal { try open(#"{"name": "a", "format": "jsonl", \#(lists)}"#) }
+      #expect(text.contains("domain a: all files that") && text.contains("are empty"), "\(text)")
+    }
+    let compressed = refusal {
+      try open(#"{"name": "a", "format": "jsonl", "train": ["c.jsonl", "e.jsonl.zst"]}"#)
+    }
+    #expect(compressed.contains("byte_count of e.jsonl.zst is 0"), "\(compressed)")
+  }
+
   @Test func `a spec at a relative path finds its shards`() throws {
     _ = try open(
       #"""
