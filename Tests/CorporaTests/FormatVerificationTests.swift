@@ -233,4 +233,27 @@ struct FormatVerificationTests {
       #expect(try unprotected(sample).0 == 0, "\(frames)")
     }
   }
+
+  @Test("a hash that cannot be computed is named, and protects nothing")
+  func unknownHashes() throws {
+    var sample = Self.sample
+    for (hashes, frames, count) in [
+      (["xxh3_64", "blake2b"], MDSSample.Frames.none, 1), (["xxh3_64"], .one(checksum: true), 0),
+      (["xxh3_64"], .one(checksum: false), 1),
+    ] {
+      (sample.hashes, sample.frames) = (hashes, frames)
+      let (unprotectedCount, split) = try unprotected(sample)
+      #expect(unprotectedCount == count)
+      #expect(split.unknownHashes == hashes.sorted())
+      let note = try #require(split.note)
+      #expect(note.contains("does not compute them: \(hashes.sorted().joined(separator: ", "))."))
+      #expect(note.contains("without known hash or checksum: 1 of 1.") == (count == 1), "\(note)")
+    }
+    // One that is known is compared, and the other needs no word.
+    for known in HashAlgorithm.allCases {
+      (sample.hashes, sample.frames) = (["xxh3_64", known.rawValue], .none)
+      let (unprotectedCount, split) = try unprotected(sample)
+      #expect(unprotectedCount == 0 && split.unknownHashes.isEmpty && split.note == nil)
+    }
+  }
 }
