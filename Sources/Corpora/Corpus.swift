@@ -285,7 +285,8 @@ extension Corpus {
   /// Counts the shards in which nothing tells damage from data: neither a hash nor a checksum.
   ///
   /// 1. None of the native shards, whose frames all have both.
-  /// 2. MDS shards whose index records no hash that is known, unless zstd wrote checksums.
+  /// 2. MDS shards whose index records no hash that is known, unless they are one zstd frame that
+  ///    says its size and has a checksum.
   /// 3. All of Megatron's.
   /// 4. Text that is not compressed, or without zstd's checksums.
   ///
@@ -306,11 +307,15 @@ extension Corpus {
       switch source {
       case .native: isProtected = true
       case .megatron: isProtected = false
-      case .text: isProtected = try TextFiles.isProtected(path: path(of: shard))
+      case .text:
+        isProtected =
+          try TextFiles.isProtected(path: path(of: shard), access: access)
       case .mds(let entry, _):
         // Only a shard without a hash is opened.
         isProtected =
-          entry.hasHash ? true : try entry.isProtected(try FileReader(path: path(of: shard)))
+          entry.hasHash
+          ? true
+          : try entry.isProtected(try FileReader(path: path(of: shard), access: access))
       }
       count += isProtected ? 0 : 1
     }

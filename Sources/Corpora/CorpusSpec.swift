@@ -134,8 +134,10 @@ public enum SpecFault: Sendable, Equatable {
   case keyOfOtherFormat(String, format: String)
   /// A pattern matches nothing.
   case matchesNothing(pattern: String)
-  /// A file is matched twice.
-  case matchedTwice(path: String)
+  /// A file is matched twice, perhaps by another path that leads to it.
+  case matchedTwice(path: String, earlierPath: String)
+  /// All of the files of a split are empty.
+  case allEmpty(split: Split)
   /// The shards hold tokens of another width than the vocabulary has.
   case tokenWidth(path: String, found: Int, expected: Int)
   /// Samples that are sequences have another length than those of other shards.
@@ -156,7 +158,12 @@ extension SpecFault: CustomStringConvertible {
       "a domain of format \(format) has no key \"\(key)\"; take it out"
     case .matchesNothing(let pattern):
       "nothing matches \"\(pattern)\"; paths begin at the spec's own folder"
-    case .matchedTwice(let path): "\(path) is matched twice, and would be read twice"
+    case .matchedTwice(let path, let earlierPath):
+      path == earlierPath
+        ? "\(path) is matched twice, and would be read twice"
+        : "\(path) is the same file as \(earlierPath), and would be read twice"
+    case .allEmpty(let split):
+      "all files that \"\(split.rawValue)\" names are empty; name files with text"
     case .tokenWidth(let path, let found, let expected):
       "\(path) holds tokens of \(found) bytes, but the vocabulary of the spec's tokenizer needs "
         + "\(expected): it was packed with another tokenizer"

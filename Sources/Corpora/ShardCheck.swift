@@ -8,6 +8,8 @@ protocol ShardCheck: Sendable {
   var isCounted: Bool { get }
   /// Whether nothing in the shard tells damage from data.
   var isUnprotected: Bool { get }
+  /// The algorithms of hashes that are recorded of the shard, where none of them can be compared.
+  var unknownHashes: [String] { get }
 
   /// The bytes of the shard's file that a part takes, as far as they are not told while it is read.
   func byteCount(ofPart part: Int) -> Int
@@ -22,6 +24,7 @@ protocol ShardCheck: Sendable {
 extension ShardCheck {
   var hasFrames: Bool { false }
   var isCounted: Bool { false }
+  var unknownHashes: [String] { [] }
 }
 
 /// What one thread verifies with.
@@ -108,7 +111,8 @@ extension Corpus {
       return try MegatronCheck(
         prefix: prefix, index: index, tokenizer: tokenizer, domain: domain.name, access: access)
     case (.text, .jsonLines):
-      return try TextCheck(path: path(of: description)) { () throws(CorpusError) in
+      return try TextCheck(path: path(of: description), access: access) {
+        () throws(CorpusError) in
         try openText(shardIndex, of: split, domainIndex: domainIndex, from: TextCursor())
       }
     default:

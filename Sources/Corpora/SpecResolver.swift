@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
+
 /// Finds the shards that a spec names, and how much each holds.
 struct SpecResolver {
   let spec: CorpusSpec
@@ -55,15 +61,18 @@ struct SpecResolver {
       var shards: [Split: [ShardDescription]] = [:]
       var sources: [Split: [ShardSource]] = [:]
       var sampleTokenCount: Int?
-      var seen: Set<String> = []
+      var seen: [FilePlace: String] = [:]
       for (split, patterns) in [(Split.train, domain.train), (.heldOut, domain.heldOut ?? [])] {
         let found = try self.shards(
           of: domain, format: format, patterns: patterns, seen: &seen)
+        if !found.isEmpty, found.allSatisfy({ $0.description.byteCount == 0 }) {
+          throw .spec(path: path, domain: domain.name, .allEmpty(split: split))
+        }
         shards[split] = found.map(\.description)
         sources[split] = found.map(\.source)
         for shard in found {
           try expectSameLength(shard, as: &sampleTokenCount, domain: domain.name)
-          try ManifestLimits.check(shard.description, path: path)
+          try ManifestLimits.check(shard.description, path: path, mayBeEmpty: shard.mayBeEmpty)
           total += max(shard.description.tokenCount, shard.description.byteCount)
           try ManifestLimits.checkSum(total, path: path)
         }
@@ -95,12 +104,28 @@ struct SpecResolver {
     }
   }
 
+  /// What tells a shard's file from the others, whatever path leads to it.
+  private enum FilePlace: Hashable {
+    case file(FileIdentity)
+    /// A file that opening a spec does not look at: MDS shards may be very many. Links in their
+    /// own place are taken for files of their own.
+    case named(String, in: FileIdentity)
+  }
+
   /// A shard that was found.
   private struct Found {
     var description: ShardDescription
     var source: ShardSource
+    var place: FilePlace
     /// The tokens of every sample, where each is a sequence and there is one.
     var sampleTokenCount: Int?
+
+    /// Whether a file of no bytes is whole: lines of text, of which there may be none.
+    ///
+    /// What is compressed has a frame even so.
+    var mayBeEmpty: Bool {
+      source == .text && !description.path.hasSuffix(".zst")
+    }
   }
 
   /// Refuses samples of another length than those of the shards before.
@@ -116,23 +141,32 @@ struct SpecResolver {
     known = count
   }
 
-  /// Finds the shards of a split; none may be one of those seen before, of the other split
-  /// included.
+  /// Finds the shards of a split; none may be one of those seen before in the domain, of the other
+  /// split included.
+  ///
+  /// Two domains may read one file: in two columns or fields, or some of its shards more often.
   private func shards(
-    of domain: SpecDomain, format: DomainFormat, patterns: [String], seen: inout Set<String>
+    of domain: SpecDomain, format: DomainFormat, patterns: [String],
+    seen: inout [FilePlace: String]
   ) throws(CorpusError) -> [Found] {
     var found: [Found] = []
     for pattern in patterns {
       let suffix = if case .megatron = format { ".idx" } else { "" }
-      let matches = PathPattern.matches(pattern, suffix: suffix, in: folder)
+      let matches = try PathPattern.matches(
+        pattern, suffix: suffix, in: folder, access: access)
       guard !matches.isEmpty else {
         throw .spec(path: path, domain: domain.name, .matchesNothing(pattern: pattern))
       }
       for match in matches {
-        guard seen.insert(match).inserted else {
-          throw .spec(path: path, domain: domain.name, .matchedTwice(path: match))
+        for shard in try shards(at: match, of: domain, format: format) {
+          let shardPath = shard.description.path
+          if let earlier = seen.updateValue(shardPath, forKey: shard.place) {
+            throw .spec(
+              path: path, domain: domain.name,
+              .matchedTwice(path: shardPath, earlierPath: earlier))
+          }
+          found.append(below(shard))
         }
-        found += try shards(at: match, of: domain, format: format).map(below)
       }
     }
     return found
@@ -155,7 +189,7 @@ struct SpecResolver {
     case .native: [try nativeShard(at: match, of: domain)]
     case .mds(let column): try mdsShards(in: match, column: column, of: domain)
     case .megatron: [try megatronShard(prefix: match, of: domain)]
-    case .jsonLines: [Found(description: try textFile(at: match), source: .text)]
+    case .jsonLines: [try textFile(at: match)]
     }
   }
 
@@ -164,6 +198,7 @@ struct SpecResolver {
     throws(CorpusError) -> [Found]
   {
     var found: [Found] = []
+    var identities: [String: FileIdentity] = [:]
     for entry in try MDSFolder.read(folder: folder, access: access) {
       let count = try entry.count(
         column, in: folder, domain: domain.name, access: access)
@@ -175,9 +210,25 @@ struct SpecResolver {
       found.append(
         Found(
           description: description, source: .mds(entry, folder: folder),
+          place: .named(
+            String(description.path.split(separator: "/").last ?? ""),
+            in: try identity(
+              of: DurableFile.parent(of: description.path), knowing: &identities)),
           sampleTokenCount: column.samples == .sequences ? count.sampleTokenCount : nil))
     }
     return found
+  }
+
+  /// Returns which folder stands at a path.
+  private func identity(of folder: String, knowing known: inout [String: FileIdentity])
+    throws(CorpusError) -> FileIdentity
+  {
+    if let identity = known[folder] { return identity }
+    guard let status = try access.status(of: folder) else {
+      throw .cannotOpen(path: folder, code: ENOENT)
+    }
+    known[folder] = status.version.identity
+    return status.version.identity
   }
 
   private func megatronShard(prefix: String, of domain: SpecDomain) throws(CorpusError)
@@ -185,12 +236,16 @@ struct SpecResolver {
   {
     let index = try MegatronIndex.read(
       prefix: prefix, domain: domain.name, access: access)
+    let path = prefix + ".bin"
+    guard let status = try access.status(of: path) else {
+      throw .cannotOpen(path: path, code: ENOENT)
+    }
     return Found(
       description: ShardDescription(
-        path: prefix + ".bin", tokenCount: index.tokenCount,
+        path: path, tokenCount: index.tokenCount,
         documentCount: min(index.documentCount, index.tokenCount),
         byteCount: max(1, index.tokenCount * index.type.byteCount), checksum: index.checksum),
-      source: .megatron(index, prefix: prefix))
+      source: .megatron(index, prefix: prefix), place: .file(status.version.identity))
   }
 
   /// Reads the index of a native shard.
@@ -207,19 +262,21 @@ struct SpecResolver {
       description: ShardDescription(
         path: path, tokenCount: index.tokenCount, documentCount: index.documentCount,
         byteCount: file.byteCount, checksum: checksum),
-      source: .native)
+      source: .native, place: .file(file.version.identity))
   }
 
   /// Describes a file of text by its size and a hash of its beginning and end: enough to notice
   /// that another file stands there, without reading it all.
-  private func textFile(at path: String) throws(CorpusError) -> ShardDescription {
+  private func textFile(at path: String) throws(CorpusError) -> Found {
     let file = try FileReader(path: path, access: access)
     let sampleByteCount = min(64 << 10, file.byteCount)
     let bytes =
       try file.bytes(at: 0, count: sampleByteCount)
       + file.bytes(at: file.byteCount - sampleByteCount, count: sampleByteCount)
-    return ShardDescription(
+    let description = ShardDescription(
       path: path, tokenCount: 0, documentCount: 0, byteCount: file.byteCount,
       checksum: XXHash.hash64(bytes) ^ UInt64(file.byteCount))
+    return Found(
+      description: description, source: .text, place: .file(file.version.identity))
   }
 }

@@ -3,10 +3,14 @@ package protocol TokenShard: Sendable {
   /// Which shard this is, for errors.
   var place: ShardPlace { get }
 
+  /// The file that holds the tokens, as it was when it was opened.
+  var fileVersion: FileVersion { get }
+
   /// Reads the whole shard and compares it with the hashes that its index records; does nothing
   /// where none is recorded.
   ///
-  /// Called once before the first token is handed out; `activity` is told how far it is.
+  /// Called before the first token is handed out, unless the same ``fileVersion`` was found whole
+  /// before; `activity` is told how far it is.
   func verify(_ activity: ReadActivity?) throws(CorpusError)
 
   /// Writes tokens `range` of the shard into `memory`, as little-endian tokens of `width`.
@@ -22,10 +26,13 @@ package protocol TokenStream: AnyObject {
   /// Which shard this is, for errors.
   var place: ShardPlace { get }
 
+  /// The file that holds the tokens, as it was when it was opened.
+  var fileVersion: FileVersion { get }
+
   /// Reads the whole shard and compares it with the hashes that its index records; does nothing
   /// where none is recorded.
   ///
-  /// Called before the first token is read.
+  /// Called before the first token is read, unless the same ``fileVersion`` was found whole before.
   func verify() throws(CorpusError)
 
   /// Passes over tokens, of which there must be as many.

@@ -207,6 +207,7 @@ private final class VerificationWork: Sendable {
       switch opened {
       case .success(let check):
         if check.isUnprotected { state.splits[task.splitIndex].unprotectedShardCount += 1 }
+        state.splits[task.splitIndex].add(unknownHashes: check.unknownHashes)
         state.open[taskIndex] = OpenShard(check: check, partsLeft: check.partCount)
         state.parts.append((check, taskIndex, 0))
       case .failure(let error):

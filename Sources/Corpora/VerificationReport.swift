@@ -41,6 +41,10 @@ public struct VerificationReport: Sendable {
     /// their format was found.
     public internal(set) var unprotectedShardCount = 0
 
+    /// The algorithms, sorted, of the hashes of shards that record only hashes which this program
+    /// does not compute: nothing was compared with them.
+    public internal(set) var unknownHashes: [String] = []
+
     init(_ domain: Domain, split: Split, shards: [ShardDescription]) {
       self.domain = domain.name
       self.split = split
@@ -60,14 +64,34 @@ public struct VerificationReport: Sendable {
       tokenCount += outcome.tokenCount
     }
 
+    /// An index may name as many as it likes.
+    private static let namedHashLimit = 16
+
+    mutating func add(unknownHashes names: [String]) {
+      guard !names.isEmpty else { return }
+      unknownHashes = Array(
+        Set(unknownHashes + names).sorted().prefix(Self.namedHashLimit))
+    }
+
     /// What the user should know of shards in which damage may not have been found; nil if there
     /// are none.
     public var note: String? {
-      guard unprotectedShardCount > 0 else { return nil }
-      return "shards of domain \(domain), \(split.rawValue), without hash or checksum: "
-        + "\(unprotectedShardCount) of \(shardCount). Damage in them that leaves a sound file was "
-        + "not found. Pack the domain's text with `headrace pack`, or write its shards again with "
-        + "hashes."
+      var notes: [String] = []
+      if !unknownHashes.isEmpty {
+        notes.append(
+          "hashes of shards of domain \(domain), \(split.rawValue), that were not compared, as this "
+            + "program does not compute them: \(unknownHashes.joined(separator: ", ")). It "
+            + "computes \(HashAlgorithm.allCases.map(\.rawValue).joined(separator: ", ")).")
+      }
+      if unprotectedShardCount > 0 {
+        let kind = unknownHashes.isEmpty ? "hash" : "known hash"
+        notes.append(
+          "shards of domain \(domain), \(split.rawValue), without \(kind) or checksum: "
+            + "\(unprotectedShardCount) of \(shardCount). Damage in them that leaves a sound file "
+            + "was not found. Pack the domain's text with `headrace pack`, or write its shards "
+            + "again with hashes.")
+      }
+      return notes.isEmpty ? nil : notes.joined(separator: " ")
     }
   }
 

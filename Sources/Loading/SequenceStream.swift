@@ -125,7 +125,7 @@ final class SequenceStream: @unchecked Sendable {
     for first in stride(from: 0, to: tokenCount, by: tokensPerFrame) {
       activity.note(.decoding)
       do throws(CorpusError) { try stream.skip(min(tokensPerFrame, tokenCount - first)) } catch {
-        throw store.naming(error, domain: domain)
+        throw failure(error)
       }
     }
   }
@@ -238,14 +238,19 @@ final class SequenceStream: @unchecked Sendable {
     } catch {
       throw error.naming(.opening, domain: name)
     }
-    // Each time: the file that stands there may be another than the last time.
-    activity.note(.verifying)
-    do throws(CorpusError) { try opened.verify() } catch {
-      throw error.naming(.verifying, domain: name)
+    // The file that stands there may be another than the last time.
+    try store.verify(opened.fileVersion, domain: domain, shard: shard, activity) {
+      () throws(CorpusError) in try opened.verify()
     }
     activity.note(.decoding)
     stream = opened
     return opened
+  }
+
+  /// Names an error of the shard that is read; the next attempt verifies its file again.
+  private func failure(_ error: CorpusError) -> CorpusError {
+    store.close(domain: domain, shard: shards[shardRank])
+    return store.naming(error, domain: domain)
   }
 
   /// Reads as many rows as there are, at most `count`.
@@ -281,7 +286,7 @@ final class SequenceStream: @unchecked Sendable {
         let stream = if let stream { stream } else { try openStream() }
         let isRead: Bool
         do throws(CorpusError) { isRead = try readRow(into: row, from: stream) } catch {
-          throw store.naming(error, domain: domain)
+          throw failure(error)
         }
         if isRead {
           rowsOfShard += 1

@@ -1,20 +1,22 @@
-internal import Corpora
+package import Corpora
 
 /// The open shards of one split, shared by all threads of a loader.
 ///
 /// A shard is opened when it is first needed. Only so many stay open, so that a corpus of any
 /// number of shards needs a bounded number of file descriptors and a bounded amount of memory for
-/// indexes; one that is opened again is compared with the manifest again.
-final class ShardStore: @unchecked Sendable {
-  // Sound: `shards`, `isVerified`, `opened` and `quarantined` are only touched with `monitor`
-  // locked; a reader
-  // itself may be used by any thread.
+/// indexes. One that is opened again is compared with the manifest again, and with its hashes if
+/// another file stands there by then, or the same one was changed.
+package final class ShardStore: @unchecked Sendable {
+  // Sound: every `var` is only touched with `monitor` locked; a reader itself may be used by any
+  // thread.
   private let monitor = Monitor()
   private let corpus: Corpus
   private let split: Split
+  private let openLimit: Int
   private var shards: [[OpenShard?]]
-  /// Shards of other formats that were compared with their hashes, `[domain][shard]`.
-  private var isVerified: [[Bool]]
+  /// The files of other formats, read as streams or not, that were compared with their hashes, by
+  /// domain and shard.
+  private var verified: [[Int: FileVersion]]
   private var quarantined: QuarantinedFrames
   private var opened: [(domain: Int, shard: Int)] = []
   /// How often a shard was asked for; the clock by which the least recently used one is found.
@@ -31,17 +33,16 @@ final class ShardStore: @unchecked Sendable {
     var lastUse: Int
   }
 
-  /// How many shards stay open.
-  static let openLimit = 256
-
-  init(corpus: Corpus, split: Split) {
+  /// Creates a store of which at most `openLimit` shards stay open.
+  package init(corpus: Corpus, split: Split, openLimit: Int = 256) {
+    self.openLimit = openLimit
     self.corpus = corpus
     self.split = split
     quarantined = QuarantinedFrames(domainCount: corpus.domains.count)
     shards = corpus.domains.map {
       Array(repeating: nil, count: $0.shards[split, default: []].count)
     }
-    isVerified = shards.map { Array(repeating: false, count: $0.count) }
+    verified = shards.map { _ in [:] }
   }
 
   /// Whether the domain's shards are native ones.
@@ -62,8 +63,8 @@ final class ShardStore: @unchecked Sendable {
     return reader
   }
 
-  /// Returns the open shard of a domain of another format, after it was verified once.
-  func tokenShard(domain: Int, shard: Int, _ activity: ReadActivity) throws(CorpusError)
+  /// Returns the open shard of a domain of another format, whose file was verified.
+  package func tokenShard(domain: Int, shard: Int, _ activity: ReadActivity) throws(CorpusError)
     -> any TokenShard
   {
     if case .tokens(let opened) = handle(domain: domain, shard: shard) { return opened }
@@ -74,19 +75,34 @@ final class ShardStore: @unchecked Sendable {
     } catch {
       throw error.naming(.opening, domain: name)
     }
-    monitor.lock()
-    let isKnown = isVerified[domain][shard]
-    monitor.unlock()
-    if !isKnown {
-      activity.note(.verifying)
-      do throws(CorpusError) { try opened.verify(activity) } catch {
-        throw error.naming(.verifying, domain: name)
-      }
+    try verify(opened.fileVersion, domain: domain, shard: shard, activity) {
+      () throws(CorpusError) in try opened.verify(activity)
     }
     if case .tokens(let earlier) = keep(.tokens(opened), domain: domain, shard: shard) {
       return earlier
     }
     return opened
+  }
+
+  /// Has a shard's file verified by `body`, unless the very same was found whole before.
+  func verify(
+    _ version: FileVersion, domain: Int, shard: Int, _ activity: ReadActivity,
+    by body: () throws(CorpusError) -> Void
+  ) throws(CorpusError) {
+    guard verifiedFile(domain: domain, shard: shard) != version else { return }
+    activity.note(.verifying)
+    do throws(CorpusError) { try body() } catch {
+      throw error.naming(.verifying, domain: corpus.domains[domain].name)
+    }
+    monitor.lock()
+    defer { monitor.unlock() }
+    verified[domain][shard] = version
+  }
+
+  private func verifiedFile(domain: Int, shard: Int) -> FileVersion? {
+    monitor.lock()
+    defer { monitor.unlock() }
+    return verified[domain][shard]
   }
 
   private func handle(domain: Int, shard: Int) -> Handle? {
@@ -103,9 +119,8 @@ final class ShardStore: @unchecked Sendable {
   private func keep(_ handle: Handle, domain: Int, shard: Int) -> Handle {
     monitor.lock()
     defer { monitor.unlock() }
-    isVerified[domain][shard] = true
     if let earlier = shards[domain][shard]?.handle { return earlier }
-    if opened.count == Self.openLimit { closeLeastRecentlyUsed() }
+    if opened.count == openLimit { closeLeastRecentlyUsed() }
     opened.append((domain, shard))
     shards[domain][shard] = OpenShard(handle: handle, lastUse: useCount)
     return handle
@@ -123,10 +138,10 @@ final class ShardStore: @unchecked Sendable {
 
   /// Forgets an open shard that could not be read, so that the next attempt finds the file that
   /// stands at its path then, which may be a good copy.
-  func close(domain: Int, shard: Int) {
+  package func close(domain: Int, shard: Int) {
     monitor.lock()
     defer { monitor.unlock() }
-    isVerified[domain][shard] = false
+    verified[domain][shard] = nil
     guard shards[domain][shard] != nil else { return }
     shards[domain][shard] = nil
     opened.removeAll { $0 == (domain, shard) }

@@ -4,6 +4,12 @@ import Foundation
 import HeadraceTesting
 import Testing
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 @Suite(.timeLimit(.minutes(5)))
 struct CorpusSpecTests {
   private let folder: TemporaryFolder
@@ -58,6 +64,117 @@ struct CorpusSpecTests {
     #expect(corpus.domains[0].isOpenEnded && corpus.domains[0].isStreamed)
     #expect(corpus.domains[1].tokenCount(of: .train) == 300)
     #expect(!corpus.domains[1].isStreamed)
+  }
+
+  @Test func `a folder that cannot be looked into is named`() throws {
+    _ = try open(#"{"name": "a", "format": "jsonl", "train": ["b*/?.jsonl"]}"#)
+    for (call, suffix) in [
+      (FaultyFiles.Call.names, folder.path), (.names, "b[1]"), (.open, "1.jsonl"),
+    ] {
+      let files = FaultyFiles()
+      files.inject(.fails(EACCES), call, of: suffix)
+      let text = refusal {
+        try Corpus(at: folder.path + "/spec.json", access: FileAccess(opener: files))
+      }
+      #expect(text.contains("\(suffix): Permission denied"), "\(text)")
+    }
+    // Where an earlier part of a pattern matches a file, there is no folder to look into.
+    #expect(
+      try open(#"{"name": "a", "format": "jsonl", "train": ["*/*.jsonl"]}"#)
+        .domains[0].shards[.train]?.count == 3)
+    #expect(
+      refusal { try open(#"{"name": "a", "format": "jsonl", "train": ["none/*"]}"#) }
+        .contains("nothing matches"))
+  }
+
+  @Test func `patterns are matched as a shell does`() throws {
+    try folder.makeFolder("p/.hidden")
+    for name in ["p/a*b", "p/axb", "p/.dot", "p/.hidden/x", "p/[z"] {
+      try folder.write(Array("{\"text\": \"\(name)\"}\n".utf8), to: name)
+    }
+    func matches(_ pattern: String) throws -> [String] {
+      let corpus = try open(#"{"name": "a", "format": "jsonl", "train": ["\#(pattern)"]}"#)
+      return corpus.domains[0].shards[.train, default: []].map(\.path)
+    }
+    #expect(try matches("p/a*") == ["p/a*b", "p/axb"])
+    #expect(try matches(#"p/a\\*b"#) == ["p/a*b"])
+    #expect(try matches("./p/../p/a[!*]b") == ["./p/../p/axb"])
+    #expect(try matches("p//?xb") == ["p/axb"])
+    #expect(try matches("p/.d*") == ["p/.dot"])
+    #expect(try matches("p/.h*/*") == ["p/.hidden/x"])
+    #expect(try matches(folder.path + "/*/axb") == ["p/axb"])
+    #expect(
+      refusal { try open(#"{"name": "a", "format": "jsonl", "train": ["p/*"]}"#) } == "no error")
+    #expect(try matches("p/*").count == 3)
+  }
+
+  @Test func `one file is not read twice, whatever paths lead to it`() throws {
+    let path = folder.path
+    #expect(link(path + "/c.jsonl", path + "/hard.jsonl") == 0)
+    #expect(symlink("c.jsonl", path + "/soft.jsonl") == 0)
+    #expect(symlink("b[1]", path + "/folder") == 0)
+    #expect(symlink("n.tokens.zst", path + "/m.tokens.zst") == 0)
+    for (train, heldOut) in [
+      ("c.jsonl", "./c.jsonl"), ("c.jsonl", "hard.jsonl"), ("soft.jsonl", "c.jsonl"),
+      ("folder/1.jsonl", "b\\\\[1]/1.jsonl"), ("c.jsonl", "folder/../c.jsonl"),
+    ] {
+      for lists in [
+        #""train": ["\#(train)", "\#(heldOut)"]"#,
+        #""train": ["\#(train)"], "held_out": ["\#(heldOut)"]"#,
+      ] {
+        let text = refusal { try open(#"{"name": "a", "format": "jsonl", \#(lists)}"#) }
+        let names = [train, heldOut].map { path + "/" + $0.replacing("\\\\", with: "") }
+        #expect(text.contains("\(names[1]) is the same file as \(names[0])"), "\(text)")
+      }
+    }
+    let native = refusal {
+      try open(#"{"name": "a", "format": "native", "train": ["m.tokens.zst", "n.tokens.zst"]}"#)
+    }
+    #expect(native.contains("is the same file as"), "\(native)")
+    // Another field of the same lines is another domain.
+    let fields = try open(
+      #"""
+      {"name": "a", "format": "jsonl", "train": ["c.jsonl"]},
+      {"name": "b", "format": "jsonl", "train": ["./c.jsonl"], "field": "title"}
+      """#)
+    #expect(fields.domains.count == 2)
+  }
+
+  @Test func `folders of MDS and prefixes of Megatron are not read twice`() throws {
+    for format in [FormatFolder.Format.mdsBytes, .megatron] {
+      let made = try FormatFolder(
+        format, documents: [[FormatFolder.documents(byteCount: 3000, seed: 1)]])
+      let path = made.folder.path
+      #expect(symlink("domain-0", path + "/linked") == 0)
+      let spec = String(decoding: try made.folder.bytes(of: "spec.json"), as: UTF8.self)
+      for other in ["./domain-0/shard-0", "linked/shard-0", "linked/../domain-0/shard-0"] {
+        let twice = spec.replacing(
+          #""domain-0/shard-?""#, with: #""domain-0/shard-?", "\#(other)""#)
+        try made.folder.write(Array(twice.utf8), to: "spec.json")
+        let text = refusal { try made.open() }
+        #expect(text.contains("\(path)/\(other)") && text.contains("is the same file"), "\(text)")
+      }
+    }
+  }
+
+  @Test func `an empty file of lines is a shard without documents`() throws {
+    try folder.write([], to: "0.jsonl")
+    try folder.write([], to: "z.jsonl")
+    try folder.write([], to: "e.jsonl.zst")
+    let corpus = try open(#"{"name": "a", "format": "jsonl", "train": ["?.jsonl"]}"#)
+    #expect(corpus.domains[0].shards[.train]?.map(\.byteCount).count { $0 == 0 } == 2)
+    let report = try Verification(corpus).run()
+    #expect(report.isClean && report.splits[0].documentCount == 1)
+    for lists in [
+      #""train": ["0.jsonl", "z.jsonl"]"#, #""train": ["c.jsonl"], "held_out": ["z.jsonl"]"#,
+    ] {
+      let text = refusal { try open(#"{"name": "a", "format": "jsonl", \#(lists)}"#) }
+      #expect(text.contains("domain a: all files that") && text.contains("are empty"), "\(text)")
+    }
+    let compressed = refusal {
+      try open(#"{"name": "a", "format": "jsonl", "train": ["c.jsonl", "e.jsonl.zst"]}"#)
+    }
+    #expect(compressed.contains("byte_count of e.jsonl.zst is 0"), "\(compressed)")
   }
 
   @Test func `a spec at a relative path finds its shards`() throws {

@@ -188,4 +188,72 @@ struct FormatVerificationTests {
     }
     _ = try MDSExport(Self.folder(.native).open())
   }
+
+  /// The unprotected shards of an MDS folder, as counted and as verified.
+  private func unprotected(_ sample: MDSSample) throws -> (Int, VerificationReport.SplitCount) {
+    let folder = try TemporaryFolder()
+    try folder.makeFolder("mds")
+    try sample.write(to: folder, below: "mds/")
+    let spec = """
+      {"format": "headrace-spec", "version": 1, "name": "s",
+       "tokenizer": {"name": "bytes", "vocabulary_size": 257, "end_of_text": 256},
+       "domains": [{"name": "a", "format": "mds", "token_type": "uint16", "train": ["mds"]}]}
+      """
+    try folder.write(Array(spec.utf8), to: "spec.json")
+    let corpus = try Corpus(at: folder.path + "/spec.json")
+    let report = try Verification(corpus).run()
+    #expect(report.isClean)
+    let count = try corpus.unprotectedShardCount(of: .train, domainIndex: 0)
+    #expect(count == report.splits[0].unprotectedShardCount)
+    return (count, report.splits[0])
+  }
+
+  private static var sample: MDSSample {
+    MDSSample(
+      columns: [("tokens", "bytes", nil)],
+      values: (0..<40).map { sample in
+        [StoredTokenType.uint16.bytes((0..<50).map { ($0 * 7 + sample) % 257 })]
+      })
+  }
+
+  @Test("one frame's checksum speaks for the shard, the first of several does not")
+  func checksums() throws {
+    var sample = Self.sample
+    let byteCount = sample.rawBytes.count
+    let cases: [(MDSSample.Frames, isProtected: Bool)] = [
+      (.one(checksum: true), true), (.one(checksum: false), false),
+      (.several(byteCount: 1000), false), (.sized([1000, byteCount - 1000]), false),
+      (.sized([byteCount]), true),
+    ]
+    for (frames, isProtected) in cases {
+      sample.frames = frames
+      sample.hashes = []
+      #expect(try unprotected(sample).0 == (isProtected ? 0 : 1), "\(frames)")
+      sample.hashes = ["sha256"]
+      #expect(try unprotected(sample).0 == 0, "\(frames)")
+    }
+  }
+
+  @Test("a hash that cannot be computed is named, and protects nothing")
+  func unknownHashes() throws {
+    var sample = Self.sample
+    for (hashes, frames, count) in [
+      (["xxh3_64", "blake2b"], MDSSample.Frames.none, 1), (["xxh3_64"], .one(checksum: true), 0),
+      (["xxh3_64"], .one(checksum: false), 1),
+    ] {
+      (sample.hashes, sample.frames) = (hashes, frames)
+      let (unprotectedCount, split) = try unprotected(sample)
+      #expect(unprotectedCount == count)
+      #expect(split.unknownHashes == hashes.sorted())
+      let note = try #require(split.note)
+      #expect(note.contains("does not compute them: \(hashes.sorted().joined(separator: ", "))."))
+      #expect(note.contains("without known hash or checksum: 1 of 1.") == (count == 1), "\(note)")
+    }
+    // One that is known is compared, and the other needs no word.
+    for known in HashAlgorithm.allCases {
+      (sample.hashes, sample.frames) = (["xxh3_64", known.rawValue], .none)
+      let (unprotectedCount, split) = try unprotected(sample)
+      #expect(unprotectedCount == 0 && split.unknownHashes.isEmpty && split.note == nil)
+    }
+  }
 }

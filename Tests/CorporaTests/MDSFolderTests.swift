@@ -94,6 +94,24 @@ struct MDSFolderTests {
     #expect(throws: CorpusError.self) { try MDSFolder.read(folder: folder.path) }
   }
 
+  @Test func shardsWithoutAnIndexAreNotPassedOver() throws {
+    for name in ["a", "b/c", "plain"] { try folder.makeFolder(name) }
+    try folder.write(Array(Self.index().utf8), to: "a/index.json")
+    try folder.write([1], to: "a/shard.00001.mds")
+    try folder.write([1], to: "plain/notes.txt")
+    #expect(try MDSFolder.read(folder: folder.path).count == 1)
+    for name in ["shard.00000.mds", "shard.00003.mds.zstd"] {
+      try folder.write([1], to: "b/c/" + name)
+      let error = #expect(throws: CorpusError.self) { try MDSFolder.read(folder: folder.path) }
+      let text = try #require(error).description
+      #expect(text.contains("\(folder.path)/b/c: there is no index.json beside \(name)"), "\(text)")
+      try folder.remove("b/c/" + name)
+    }
+    try folder.write([1], to: "shard.00000.mds")
+    let error = #expect(throws: CorpusError.self) { try MDSFolder.read(folder: folder.path) }
+    #expect(error?.description.contains("\(folder.path): there is no index.json beside") == true)
+  }
+
   @Test(arguments: [
     "/shard.mds", "../shard.mds", "a/../shard.mds", "", "a//b", "a/", "./a", "a\\u0000b", "..",
   ])

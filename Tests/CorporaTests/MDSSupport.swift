@@ -18,6 +18,8 @@ struct MDSSample {
     case one(checksum: Bool)
     /// Frames of that many bytes with skippable frames before and between, none with its size.
     case several(byteCount: Int)
+    /// Frames of so many bytes each, all with their sizes, the first alone with a checksum.
+    case sized([Int])
   }
 
   /// The header text is passed over by readers.
@@ -57,6 +59,14 @@ struct MDSSample {
         bytes += [0x53, 0x2A, 0x4D, 0x18, 3, 0, 0, 0, 1, 2, 3]
         bytes += Self.frame(Array(rest.prefix(byteCount)), checksum: true, size: false)
         rest = rest.dropFirst(byteCount)
+      }
+      return bytes
+    case .sized(let byteCounts):
+      var (bytes, place) = ([UInt8](), 0)
+      for byteCount in byteCounts {
+        bytes += Self.frame(
+          Array(raw[place..<place + byteCount]), checksum: place == 0, size: true)
+        place += byteCount
       }
       return bytes
     }
@@ -108,14 +118,17 @@ struct MDSSample {
 
   /// Writes shard and index into a folder, and returns what reading the index gives.
   @discardableResult
-  func write(to folder: TemporaryFolder, samples: Int? = nil) throws -> MDSShardEntry? {
+  func write(to folder: TemporaryFolder, below: String = "", samples: Int? = nil) throws
+    -> MDSShardEntry?
+  {
     let raw = rawBytes
     let stored = stored(raw)
-    try folder.write(stored, to: path)
+    try folder.write(stored, to: below + path)
     let record = record(raw, stored, samples: samples)
     try folder.write(
-      Array("{\"shards\": [\(record)], \"version\": 2, \"more\": [1]}".utf8), to: "index.json")
-    return try MDSFolder.read(folder: folder.path).first
+      Array("{\"shards\": [\(record)], \"version\": 2, \"more\": [1]}".utf8),
+      to: below + "index.json")
+    return try MDSFolder.read(folder: folder.path + "/" + below).first
   }
 }
 

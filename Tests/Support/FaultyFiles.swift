@@ -17,6 +17,11 @@ package final class FaultyFiles: ByteFileOpener {
   /// Which call it happens to.
   package enum Call: Sendable, Equatable {
     case open
+    /// Looking whether something stands at a path, and what.
+    case status
+    /// Listing a folder.
+    case names
+    case close
     /// Reads of which some byte lies here.
     case read(Range<Int>)
   }
@@ -73,12 +78,32 @@ package final class FaultyFiles: ByteFileOpener {
   }
 
   package func open(_ path: String) throws(CorpusError) -> any ByteFile {
-    switch meet(path, { $0 == .open }) {
+    try meet(.open, of: path)
+    return FaultyFile(try DiskOpener().open(path), path: path, faults: self)
+  }
+
+  package func status(of path: String) throws(CorpusError) -> FileStatus? {
+    try meet(.status, of: path)
+    return try DiskOpener().status(of: path)
+  }
+
+  package func names(in folder: String) throws(CorpusError) -> [BytePath] {
+    try meet(.names, of: folder)
+    return try DiskOpener().names(in: folder)
+  }
+
+  fileprivate func close(_ file: any ByteFile, path: String) {
+    // There is no way to say that closing failed.
+    try? meet(.close, of: path)
+    file.close()
+  }
+
+  private func meet(_ call: Call, of path: String) throws(CorpusError) {
+    switch meet(path, { $0 == call }) {
     case .fails(let code): throw .cannotOpen(path: path, code: code)
     case .hangs: hang()
     case .short, nil: break
     }
-    return FaultyFile(try DiskOpener().open(path), path: path, faults: self)
   }
 
   fileprivate func read(
@@ -140,9 +165,11 @@ private final class FaultyFile: ByteFile {
     self.faults = faults
   }
 
-  var byteCount: Int { file.byteCount }
+  var version: FileVersion { file.version }
 
   func currentByteCount() -> Int { file.currentByteCount() }
+
+  func close() { faults.close(file, path: path) }
 
   func read(into buffer: UnsafeMutableRawBufferPointer, at byteOffset: Int, waits: Bool)
     -> ReadOutcome

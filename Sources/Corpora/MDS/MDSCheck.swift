@@ -16,6 +16,7 @@ struct MDSCheck: ShardCheck {
   private let place: ShardPlace
   private let tokenCount: Int
   let isUnprotected: Bool
+  let unknownHashes: [String]
 
   private static let bytesBetweenNews = 16 << 20
 
@@ -29,6 +30,7 @@ struct MDSCheck: ShardCheck {
     (file, place) = try entry.open(in: folder, domain: domain, access: access)
     layout = try MDSLayout(entry, column, path: place.path)
     isUnprotected = try !entry.isProtected(file)
+    unknownHashes = entry.unknownHashes
   }
 
   var partCount: Int { 1 }

@@ -2,6 +2,8 @@
 public enum MDSIndexFault: Sendable, Equatable {
   /// Neither the folder nor any below it has an index.
   case missing
+  /// A folder that was looked through holds a shard and no index.
+  case missingBeside(shard: String)
   /// The folder has more folders, or deeper ones, than are looked through.
   case tooManyFolders(limit: Int)
   /// The shards are compressed by a codec that is not read.
@@ -63,6 +65,9 @@ extension MDSIndexFault: CustomStringConvertible {
     case .missing:
       "there is no index.json, neither there nor in a folder below. Give the folder that the "
         + "MDS writer wrote to."
+    case .missingBeside(let shard):
+      "there is no index.json beside \(shard), and nothing in the folder would be read. Copy the "
+        + "index that the MDS writer wrote, or move the folder elsewhere."
     case .tooManyFolders(let limit):
       "more than \(limit) folders were looked through for an index.json. Give the folder that the "
         + "MDS writer wrote to."

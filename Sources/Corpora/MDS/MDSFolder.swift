@@ -3,11 +3,6 @@
 #else
   internal import Foundation
 #endif
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Darwin)
-  internal import Darwin
-#endif
 
 /// A folder of MDS shards, version 2: an `index.json` and the shards that it names.
 ///
@@ -26,6 +21,8 @@ package enum MDSFolder {
 
   /// Reads the index of a folder or, where it has none, those of the folders below it, in the order
   /// of their paths.
+  ///
+  /// A folder with shards and no index is an error, because they would be passed over.
   ///
   /// - Throws: ``CorpusError`` if there is no index, or one is damaged, of another version,
   ///   hostile, or of shards that are not read: those of another format than MDS and of another
@@ -60,7 +57,7 @@ package enum MDSFolder {
         throw .mdsIndex(path: root, shard: nil, .tooManyFolders(limit: MDSFolder.folderLimit))
       }
       let index = (below.isEmpty ? root + "/" : folder) + MDSFolder.indexName
-      if Files.exists(index) {
+      if try access.status(of: index) != nil {
         hasIndex = true
         entries += try MDSFolder.entries(
           ofIndex: index, below: below, access: access)
@@ -68,16 +65,17 @@ package enum MDSFolder {
           index, "number of shards", entries.count, in: 0...MDSFolder.shardLimit)
         return
       }
-      let names = try BytePath(folder).names().compactMap(\.text)
+      let names = try access.names(in: folder).compactMap(\.text)
       for name in names.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) })
-      where !name.hasPrefix(".") && Self.isFolder(folder + name) {
-        try add(below: below + name + "/", depth: depth + 1)
+      where !name.hasPrefix(".") {
+        guard let status = try access.status(of: folder + name) else { continue }
+        if status.isFolder {
+          try add(below: below + name + "/", depth: depth + 1)
+        } else if name.contains(".mds") {
+          throw .mdsIndex(
+            path: String(folder.dropLast()), shard: nil, .missingBeside(shard: name))
+        }
       }
-    }
-
-    private static func isFolder(_ path: String) -> Bool {
-      var status = stat()
-      return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
   }
 

@@ -64,6 +64,8 @@ package final class MDSShard: TokenShard {
     tokenCount = scan.tokenCount
   }
 
+  package var fileVersion: FileVersion { file.version }
+
   package func verify(_ activity: ReadActivity? = nil) throws(CorpusError) {
     try entry.verifyHash(of: file, at: place, activity)
   }

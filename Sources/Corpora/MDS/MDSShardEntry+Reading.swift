@@ -67,16 +67,20 @@ extension MDSShardEntry {
   }
 
   /// Whether a recorded hash or zstd's own checksum tells damage of the stored file from data.
+  ///
+  /// Of several frames each may have a checksum or none: only one frame that holds all of the
+  /// content, and says so, speaks for the shard.
   func isProtected(_ file: FileReader) throws(CorpusError) -> Bool {
     if hasHash || compression == nil { return hasHash }
-    return try file.firstFrameHasChecksum()
+    guard let header = try ZstdFrameHeader.first(of: file) else { return false }
+    return header.hasChecksum && header.contentByteCount == rawByteCount
   }
 
   /// Decodes a compressed file, where that verifies something, and compares its content with its
   /// hash.
   func verifyContent(of file: FileReader, at place: ShardPlace) throws(CorpusError) {
     let algorithm = HashAlgorithm.best(of: rawHashes.keys)
-    if algorithm == nil, try !file.firstFrameHasChecksum() { return }
+    if algorithm == nil, try ZstdFrameHeader.first(of: file)?.hasChecksum != true { return }
     let content = MDSContent()
     content.open(try ZstdFeed(file), place: place, byteCount: rawByteCount)
     var hash = algorithm.map { RunningHash($0) }

@@ -49,6 +49,13 @@ package struct MDSShardEntry: Sendable, Equatable {
       || HashAlgorithm.best(of: rawHashes.keys) != nil
   }
 
+  /// The algorithms of the recorded hashes, sorted, where none of them is known.
+  ///
+  /// Empty where one is, or no hash is recorded.
+  package var unknownHashes: [String] {
+    hasHash ? [] : Set(rawHashes.keys).union(storedHashes.keys).sorted()
+  }
+
   /// The XXH64 of what the index records, but for paths: what stands for this shard in a
   /// fingerprint.
   ///

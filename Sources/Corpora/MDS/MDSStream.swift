@@ -26,6 +26,8 @@ package final class MDSStream: TokenStream {
     layout = try MDSLayout(entry, column, path: place.path)
   }
 
+  package var fileVersion: FileVersion { file.version }
+
   /// Reads the whole shard and compares it with what is known of it, before any token is handed
   /// out; the tokens themselves are read anew after that.
   ///

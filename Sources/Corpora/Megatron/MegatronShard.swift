@@ -39,6 +39,8 @@ package final class MegatronShard: TokenShard {
     }
   }
 
+  package var fileVersion: FileVersion { file.version }
+
   /// Does nothing: the format records no hash, and its sizes were compared when the shard was
   /// opened.
   package func verify(_ activity: ReadActivity? = nil) throws(CorpusError) {}

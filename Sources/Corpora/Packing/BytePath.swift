@@ -8,11 +8,11 @@
 ///
 /// A `String` cannot hold every file name, and the name that it makes of other bytes belongs to no
 /// file. So folders are walked in bytes.
-struct BytePath {
+package struct BytePath: Sendable {
   /// The path, with the 0 at its end that the system wants.
   private(set) var bytes: [CChar]
 
-  init(_ text: String) { bytes = Array(text.utf8CString) }
+  package init(_ text: String) { bytes = Array(text.utf8CString) }
 
   /// The path of what is called `name` in this folder.
   func appending(_ name: BytePath) -> BytePath {
@@ -68,16 +68,5 @@ struct BytePath {
     }
     if errno != 0 { throw .cannotRead(path: shown, byteOffset: 0, code: errno) }
     return names
-  }
-}
-
-/// What tells a file or folder from any other, whatever path leads to it.
-struct FileIdentity: Hashable {
-  private let device: UInt64
-  private let number: UInt64
-
-  init(_ status: stat) {
-    device = UInt64(truncatingIfNeeded: status.st_dev)
-    number = UInt64(truncatingIfNeeded: status.st_ino)
   }
 }

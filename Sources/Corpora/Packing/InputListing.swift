@@ -55,17 +55,6 @@ package struct InputFile: Sendable, Equatable {
   }
 }
 
-extension stat {
-  /// When the file was last changed, in nanoseconds since 1970.
-  fileprivate var modificationTimeInNanoseconds: Int {
-    #if canImport(Darwin)
-      Int(st_mtimespec.tv_sec) * 1_000_000_000 + Int(st_mtimespec.tv_nsec)
-    #else
-      Int(st_mtim.tv_sec) * 1_000_000_000 + Int(st_mtim.tv_nsec)
-    #endif
-  }
-}
-
 /// Finds the files of a domain.
 package struct InputListing {
   /// Folders nested deeper than this are taken for a mistake.

@@ -11,8 +11,8 @@ internal import CKernels
 /// The seam between what Headrace does about failing storage, which is above it, and the storage:
 /// a test puts a file here whose reads fail, come in pieces or never return.
 package protocol ByteFile: AnyObject, Sendable {
-  /// The file's size when it was opened, in bytes.
-  var byteCount: Int { get }
+  /// Which file it is, as it was when it was opened.
+  var version: FileVersion { get }
 
   /// Returns the file's size now, in bytes; may wait for the storage for ever.
   func currentByteCount() -> Int
@@ -23,6 +23,15 @@ package protocol ByteFile: AnyObject, Sendable {
   /// the system holds in memory.
   func read(into buffer: UnsafeMutableRawBufferPointer, at byteOffset: Int, waits: Bool)
     -> ReadOutcome
+
+  /// Closes the file, once and after every other call has come back; may wait for the storage for
+  /// ever.
+  func close()
+}
+
+extension ByteFile {
+  /// The file's size when it was opened, in bytes.
+  package var byteCount: Int { version.byteCount }
 }
 
 /// What one call to read came to.
@@ -35,10 +44,18 @@ package enum ReadOutcome: Sendable, Equatable {
   case failed(code: Int32)
 }
 
-/// What opens files by their paths.
+/// What opens files by their paths, and looks for them.
+///
+/// Each call may wait for the storage for ever.
 package protocol ByteFileOpener: Sendable {
-  /// Opens a file for reading; may wait for the storage for ever.
+  /// Opens a file for reading.
   func open(_ path: String) throws(CorpusError) -> any ByteFile
+
+  /// Returns what stands at a path, links followed; nil if nothing does.
+  func status(of path: String) throws(CorpusError) -> FileStatus?
+
+  /// Returns the names in a folder, in no order.
+  func names(in folder: String) throws(CorpusError) -> [BytePath]
 }
 
 /// Opens files of the file system.
@@ -48,11 +65,23 @@ package struct DiskOpener: ByteFileOpener {
   package func open(_ path: String) throws(CorpusError) -> any ByteFile {
     try DiskFile(path: path)
   }
+
+  package func status(of path: String) throws(CorpusError) -> FileStatus? {
+    var status = stat()
+    if stat(path, &status) == 0 { return FileStatus(status) }
+    let code = errno
+    if code == ENOENT || code == ENOTDIR { return nil }
+    throw .cannotOpen(path: path, code: code)
+  }
+
+  package func names(in folder: String) throws(CorpusError) -> [BytePath] {
+    try BytePath(folder).names()
+  }
 }
 
 /// A file of the file system.
 private final class DiskFile: ByteFile {
-  let byteCount: Int
+  let version: FileVersion
   private let descriptor: Int32
 
   init(path: String) throws(CorpusError) {
@@ -62,20 +91,18 @@ private final class DiskFile: ByteFile {
     var status = stat()
     guard fstat(descriptor, &status) == 0 else {
       let code = errno
-      close(descriptor)
+      closeDescriptor(descriptor)
       throw .cannotOpen(path: path, code: code)
     }
     guard status.st_mode & S_IFMT == S_IFREG else {
-      close(descriptor)
+      closeDescriptor(descriptor)
       throw .cannotOpen(path: path, code: status.st_mode & S_IFMT == S_IFDIR ? EISDIR : EINVAL)
     }
     self.descriptor = descriptor
-    byteCount = Int(status.st_size)
+    version = FileVersion(status)
   }
 
-  deinit {
-    close(descriptor)
-  }
+  func close() { closeDescriptor(descriptor) }
 
   func currentByteCount() -> Int {
     var status = stat()
@@ -96,3 +123,6 @@ private final class DiskFile: ByteFile {
     return count >= 0 ? .bytes(count) : .failed(code: errno)
   }
 }
+
+/// close(2), by a name that no method hides.
+private func closeDescriptor(_ descriptor: Int32) { _ = close(descriptor) }

@@ -6,9 +6,10 @@
 /// 1. What the system holds in memory is read by that thread, which costs what a read costs.
 /// 2. Anything else is read by a thread of ``ReadingThreads`` into memory of its own, and copied
 ///    when it has come. A read that has not come in time is left to that thread for good.
-/// 3. Files are opened, and their sizes asked for, by such a thread too: no call opens a file
-///    without waiting. That is a handover for each opening, some microseconds; shards are opened
-///    once and stay open.
+/// 3. Files are opened and looked for, folders listed, and sizes asked for, by such a thread too:
+///    no call does that without waiting. That is a handover each time, some microseconds; shards
+///    are opened once and stay open.
+/// 4. Files are closed by such a thread, and nobody waits for that.
 package struct FileAccess: Sendable {
   private let opener: any ByteFileOpener
   /// The threads that wait; nil if the calling thread does.
@@ -42,18 +43,38 @@ package struct FileAccess: Sendable {
   }
 
   /// Opens a file.
-  func open(_ path: String) throws(CorpusError) -> any ByteFile {
-    guard let threads else { return try opener.open(path) }
-    return try threads.open(path, by: opener, timeoutInMilliseconds: timeoutInMilliseconds)
+  func open(_ path: String) throws(CorpusError) -> OpenFile {
+    let (opener, closer) = (opener, threads?.crew)
+    return try call(.opening, path) { () throws(CorpusError) in
+      OpenFile(try opener.open(path), closer: closer)
+    }
+  }
+
+  /// Returns what stands at a path, links followed; nil if nothing does.
+  func status(of path: String) throws(CorpusError) -> FileStatus? {
+    let opener = opener
+    return try Attempts.untilDone { () throws(CorpusError) in
+      try call(.opening, path) { () throws(CorpusError) in try opener.status(of: path) }
+    }
+  }
+
+  /// Returns the names in a folder, in no order.
+  func names(in folder: String) throws(CorpusError) -> [BytePath] {
+    let opener = opener
+    return try Attempts.untilDone { () throws(CorpusError) in
+      try call(.opening, folder) { () throws(CorpusError) in try opener.names(in: folder) }
+    }
   }
 
   /// Reads some of the bytes at `byteOffset`.
   func read(
-    _ file: any ByteFile, path: String, into buffer: UnsafeMutableRawBufferPointer,
+    _ file: OpenFile, path: String, into buffer: UnsafeMutableRawBufferPointer,
     at byteOffset: Int
   ) throws(CorpusError) -> ReadOutcome {
-    guard let threads else { return file.read(into: buffer, at: byteOffset, waits: true) }
-    let outcome = file.read(into: buffer, at: byteOffset, waits: false)
+    guard let threads else {
+      return file.bytes.read(into: buffer, at: byteOffset, waits: true)
+    }
+    let outcome = file.bytes.read(into: buffer, at: byteOffset, waits: false)
     guard outcome == .notAtOnce else { return outcome }
     return try threads.read(
       file, path: path, into: buffer, at: byteOffset,
@@ -61,9 +82,32 @@ package struct FileAccess: Sendable {
   }
 
   /// Returns the file's size now.
-  func currentByteCount(of file: any ByteFile, path: String) throws(CorpusError) -> Int {
-    guard let threads else { return file.currentByteCount() }
-    return try threads.currentByteCount(
-      of: file, path: path, timeoutInMilliseconds: timeoutInMilliseconds)
+  func currentByteCount(of file: OpenFile, path: String) throws(CorpusError) -> Int {
+    try call(.reading, path) { () throws(CorpusError) in file.bytes.currentByteCount() }
+  }
+
+  private func call<Value: Sendable>(
+    _ stage: Stall.Stage, _ path: String,
+    _ body: @escaping @Sendable () throws(CorpusError) -> Value
+  ) throws(CorpusError) -> Value {
+    guard let threads else { return try body() }
+    return try threads.call(
+      stage, path: path, timeoutInMilliseconds: timeoutInMilliseconds, body)
+  }
+}
+
+/// An open file; once nobody holds on to it, it is closed, and nobody waits for that.
+final class OpenFile: Sendable {
+  let bytes: any ByteFile
+  /// What closes it; nil if the thread that lets go of it does.
+  private let closer: ReadingCrew?
+
+  init(_ bytes: any ByteFile, closer: ReadingCrew?) {
+    self.bytes = bytes
+    self.closer = closer
+  }
+
+  deinit {
+    if let closer { closer.close(bytes) } else { bytes.close() }
   }
 }

@@ -1,9 +1,3 @@
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Darwin)
-  internal import Darwin
-#endif
-
 /// A file that is read at any offset, from any thread.
 ///
 /// Files are read, never mapped: a file that is truncated under a mapping kills the process, a
@@ -13,19 +7,14 @@ package final class FileReader: Sendable {
   /// The path that was opened.
   package let path: String
   /// The file's size when it was opened, in bytes.
-  package var byteCount: Int { file.byteCount }
+  package var byteCount: Int { version.byteCount }
+  /// Which file it is, as it was when it was opened.
+  package var version: FileVersion { file.bytes.version }
 
-  private let file: any ByteFile
+  private let file: OpenFile
   private let access: FileAccess
   /// What reads of a file that one thread reads are written to.
   private let activity: ReadActivity?
-
-  /// How often what failed with EIO is tried before the error is thrown.
-  private static let attemptLimit = 4
-  /// How often what was interrupted is tried.
-  private static let interruptionLimit = 1000
-  /// The pause before a second attempt; each further one waits twice as long.
-  private static let pauseInMicroseconds: useconds_t = 10_000
 
   /// Opens `path` for reading.
   ///
@@ -36,22 +25,7 @@ package final class FileReader: Sendable {
     self.path = path
     self.access = access
     self.activity = activity
-    file = try Self.open(path, access)
-  }
-
-  private static func open(_ path: String, _ access: FileAccess) throws(CorpusError)
-    -> any ByteFile
-  {
-    var attempts = Attempts()
-    while true {
-      do throws(CorpusError) {
-        return try access.open(path)
-      } catch {
-        guard case .cannotOpen(_, let code) = error, attempts.mayTryAgain(after: code) else {
-          throw error
-        }
-      }
-    }
+    file = try Attempts.untilDone { () throws(CorpusError) in try access.open(path) }
   }
 
   /// Fills `buffer` with the bytes at `byteOffset`.
@@ -85,26 +59,6 @@ package final class FileReader: Sendable {
         }
       case .notAtOnce: preconditionFailure("a read that may wait did not")
       }
-    }
-  }
-
-  /// How often something failed in a row.
-  private struct Attempts {
-    private var failureCount = 0
-    private var interruptionCount = 0
-
-    /// Whether what failed with `code` is worth another attempt; pauses before it.
-    mutating func mayTryAgain(after code: Int32) -> Bool {
-      if code == EINTR {
-        interruptionCount += 1
-        return interruptionCount < FileReader.interruptionLimit
-      }
-      failureCount += 1
-      guard code == EIO || code == EAGAIN, failureCount < FileReader.attemptLimit else {
-        return false
-      }
-      usleep(FileReader.pauseInMicroseconds << useconds_t(failureCount))
-      return true
     }
   }
 

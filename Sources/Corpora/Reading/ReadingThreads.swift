@@ -11,35 +11,39 @@ internal import Synchronization
 ///
 /// There are as many as calls were waited for at once. One whose call was given up is left alone
 /// with it; should the call come back, the thread serves again. When too many hang, no further call
-/// is begun, so that storage which hangs for days costs a bounded number of threads.
+/// is begun, so that storage which hangs for days costs a bounded number of threads; the files that
+/// could not be closed wait for one that is.
 final class ReadingThreads: Sendable {
   /// The most calls that may hang before no other is begun.
   static let hangLimit = 64
 
-  private let crew = ReadingCrew()
+  let crew = ReadingCrew()
 
   deinit { crew.stop() }
 
-  /// Opens a file.
-  func open(_ path: String, by opener: any ByteFileOpener, timeoutInMilliseconds: Int)
-    throws(CorpusError) -> any ByteFile
-  {
-    let stall = Stall(.opening, path: path, timeoutInMilliseconds: timeoutInMilliseconds)
+  /// Makes a call, such as to open a file.
+  ///
+  /// What the call gives after it was given up is let go of.
+  func call<Value: Sendable>(
+    _ stage: Stall.Stage, path: String, timeoutInMilliseconds: Int,
+    _ body: @escaping @Sendable () throws(CorpusError) -> Value
+  ) throws(CorpusError) -> Value {
+    let stall = Stall(stage, path: path, timeoutInMilliseconds: timeoutInMilliseconds)
     guard let thread = try crew.take(for: stall) else {
       throw .cannotOpen(path: path, code: EAGAIN)
     }
-    let outcome = try finish(.open(path, opener), by: thread, or: stall)
+    let answer = Answer<Value>()
+    let outcome = try finish(.call { answer.note(body) }, by: thread, or: stall)
     defer { crew.giveBack(thread) }
-    switch outcome {
-    case .opened(let file): return file
-    case .failed(let error): throw error
-    case .read, .size: preconditionFailure("opening \(path) came to \(outcome)")
+    guard case .called = outcome, let result = answer.result else {
+      preconditionFailure("a call for \(path) came to \(outcome)")
     }
+    return try result.get()
   }
 
   /// Reads some of the bytes at `byteOffset`, at most ``ReadingThread/byteLimit``.
   func read(
-    _ file: any ByteFile, path: String, into buffer: UnsafeMutableRawBufferPointer,
+    _ file: OpenFile, path: String, into buffer: UnsafeMutableRawBufferPointer,
     at byteOffset: Int, timeoutInMilliseconds: Int
   ) throws(CorpusError) -> ReadOutcome {
     let stall = Stall(
@@ -58,20 +62,6 @@ final class ReadingThreads: Sendable {
     return read
   }
 
-  /// Returns the file's size now.
-  func currentByteCount(of file: any ByteFile, path: String, timeoutInMilliseconds: Int)
-    throws(CorpusError) -> Int
-  {
-    let stall = Stall(.reading, path: path, timeoutInMilliseconds: timeoutInMilliseconds)
-    guard let thread = try crew.take(for: stall) else { return file.byteCount }
-    let outcome = try finish(.size(file), by: thread, or: stall)
-    defer { crew.giveBack(thread) }
-    guard case .size(let byteCount) = outcome else {
-      preconditionFailure("the size of \(path) came to \(outcome)")
-    }
-    return byteCount
-  }
-
   private func finish(_ task: ReadingThread.Task, by thread: ReadingThread, or stall: Stall)
     throws(CorpusError) -> ReadingThread.Outcome
   {
@@ -81,18 +71,38 @@ final class ReadingThreads: Sendable {
   }
 }
 
+/// What a call came to, written by the thread that made it.
+private final class Answer<Value: Sendable>: Sendable {
+  private let value = Mutex<Result<Value, CorpusError>?>(nil)
+
+  var result: Result<Value, CorpusError>? { value.withLock { $0 } }
+
+  func note(_ body: () throws(CorpusError) -> Value) {
+    let result: Result<Value, CorpusError>
+    do throws(CorpusError) { result = .success(try body()) } catch { result = .failure(error) }
+    value.withLock { $0 = result }
+  }
+}
+
 /// Who waits, who is free, and how many hang.
-private final class ReadingCrew: Sendable {
+final class ReadingCrew: Sendable {
   private struct State {
     var free: [ReadingThread] = []
     var hangCount = 0
     var isStopped = false
+    /// Files that nobody holds on to any more.
+    var filesToClose: [any ByteFile] = []
+    /// The threads that close them.
+    var closerCount = 0
   }
+
+  /// The most threads that close files at once: as many may hang.
+  private static let closerLimit = 4
 
   private let state = Mutex(State())
 
   /// Returns a thread without a task; nil where the system has none to give.
-  func take(for stall: Stall) throws(CorpusError) -> ReadingThread? {
+  fileprivate func take(for stall: Stall) throws(CorpusError) -> ReadingThread? {
     let (free, hangCount) = state.withLock { ($0.free.popLast(), $0.hangCount) }
     if let free { return free }
     guard hangCount < ReadingThreads.hangLimit else {
@@ -102,19 +112,48 @@ private final class ReadingCrew: Sendable {
     return thread.start() ? thread : nil
   }
 
-  func giveBack(_ thread: ReadingThread) {
+  fileprivate func giveBack(_ thread: ReadingThread) {
     state.withLock { $0.free.append(thread) }
   }
 
-  func noteHang() { state.withLock { $0.hangCount += 1 } }
+  fileprivate func noteHang() { state.withLock { $0.hangCount += 1 } }
 
   /// Takes back a thread whose call was given up and has come back after all; false if it is to
   /// end.
-  func returnLate(_ thread: ReadingThread) -> Bool {
+  fileprivate func returnLate(_ thread: ReadingThread) -> Bool {
     state.withLock {
       $0.hangCount -= 1
       if !$0.isStopped { $0.free.append(thread) }
       return !$0.isStopped
+    }
+  }
+
+  /// Has a file closed, and does not wait for that.
+  func close(_ file: any ByteFile) {
+    let needsThread = state.withLock { state in
+      state.filesToClose.append(file)
+      guard state.closerCount < Self.closerLimit else { return false }
+      state.closerCount += 1
+      return true
+    }
+    guard needsThread else { return }
+    if let free = state.withLock({ $0.free.popLast() }) { return free.begin(.close) }
+    let thread = ReadingThread(crew: self)
+    if thread.start() { return thread.begin(.close) }
+    // The next file that is to be closed tries it again.
+    state.withLock { $0.closerCount -= 1 }
+  }
+
+  /// Closes files until there are no more.
+  fileprivate func closeFiles() {
+    while let file = nextToClose() { file.close() }
+  }
+
+  private func nextToClose() -> (any ByteFile)? {
+    state.withLock { state in
+      if let file = state.filesToClose.popLast() { return file }
+      state.closerCount -= 1
+      return nil
     }
   }
 
@@ -145,16 +184,15 @@ private final class ReadingThread: @unchecked Sendable {
   static let byteLimit = 1 << 20
 
   enum Task {
-    case open(String, any ByteFileOpener)
-    case read(any ByteFile, byteOffset: Int, byteCount: Int)
-    case size(any ByteFile)
+    case call(@Sendable () -> Void)
+    case read(OpenFile, byteOffset: Int, byteCount: Int)
+    /// Closes the crew's files.
+    case close
   }
 
   enum Outcome {
-    case opened(any ByteFile)
-    case failed(CorpusError)
+    case called
     case read(ReadOutcome)
-    case size(Int)
   }
 
   init(crew: ReadingCrew) {
@@ -193,17 +231,26 @@ private final class ReadingThread: @unchecked Sendable {
     return outcome
   }
 
+  /// Begins a task that nobody waits for.
+  func begin(_ task: Task) {
+    monitor.lock()
+    defer { monitor.unlock() }
+    crew.noteHang()
+    isGivenUp = true
+    self.task = task
+    monitor.broadcast()
+  }
+
   private func run() {
     monitor.lock()
     defer { monitor.unlock() }
     while !isStopped {
-      guard let task else {
+      guard task != nil else {
         monitor.wait()
         continue
       }
-      self.task = nil
       monitor.unlock()
-      let done = perform(task)
+      let done = performTask()
       monitor.lock()
       if isGivenUp {
         isGivenUp = false
@@ -215,16 +262,28 @@ private final class ReadingThread: @unchecked Sendable {
     }
   }
 
-  private func perform(_ task: Task) -> Outcome {
-    switch task {
-    case .open(let path, let opener):
-      do throws(CorpusError) { return .opened(try opener.open(path)) } catch {
-        return .failed(error)
-      }
+  /// Makes the call, and lets go of what it was about.
+  ///
+  /// That comes first and without the lock: a file which nobody else holds on to is handed to
+  /// another thread then, which closes it.
+  private func performTask() -> Outcome {
+    switch takeTask() {
+    case .call(let body):
+      body()
+      return .called
     case .read(let file, let byteOffset, let byteCount):
       let room = UnsafeMutableRawBufferPointer(rebasing: memory[..<byteCount])
-      return .read(file.read(into: room, at: byteOffset, waits: true))
-    case .size(let file): return .size(file.currentByteCount())
+      return .read(file.bytes.read(into: room, at: byteOffset, waits: true))
+    case .close, nil:
+      crew.closeFiles()
+      return .called
     }
+  }
+
+  private func takeTask() -> Task? {
+    monitor.lock()
+    defer { monitor.unlock() }
+    defer { task = nil }
+    return task
   }
 }

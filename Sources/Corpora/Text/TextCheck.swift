@@ -13,11 +13,12 @@ struct TextCheck: ShardCheck {
   private static let bytesBetweenNews = 16 << 20
 
   /// Prepares to verify the file at `path`, which `open` opens at its beginning.
-  init(path: String, open: @escaping @Sendable () throws(CorpusError) -> TextTokenStream)
-    throws(CorpusError)
-  {
+  init(
+    path: String, access: FileAccess,
+    open: @escaping @Sendable () throws(CorpusError) -> TextTokenStream
+  ) throws(CorpusError) {
     self.open = open
-    isUnprotected = try !TextFiles.isProtected(path: path)
+    isUnprotected = try !TextFiles.isProtected(path: path, access: access)
   }
 
   var partCount: Int { 1 }
@@ -62,9 +63,9 @@ struct TextCheck: ShardCheck {
 /// What is known of a file of text without reading it.
 package enum TextFiles {
   /// Whether the file's first frame ends with a checksum; plain text never does.
-  package static func isProtected(path: String) throws(CorpusError) -> Bool {
+  package static func isProtected(path: String, access: FileAccess) throws(CorpusError) -> Bool {
     guard path.hasSuffix(".zst") else { return false }
-    let file = try FileReader(path: path)
-    return try file.firstFrameHasChecksum()
+    let file = try FileReader(path: path, access: access)
+    return try ZstdFrameHeader.first(of: file)?.hasChecksum == true
   }
 }

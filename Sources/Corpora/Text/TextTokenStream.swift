@@ -48,6 +48,7 @@ public struct TextCursor: Sendable, Equatable, Codable {
 ///   ``VerifiedFrameFeed``.
 package final class TextTokenStream: TokenStream {
   package let place: ShardPlace
+  package let fileVersion: FileVersion
 
   private let path: String
   private let feed: any TextFeed
@@ -95,6 +96,7 @@ package final class TextTokenStream: TokenStream {
     self.tokenizer = tokenizer
     takesBytes = tokenizer is BytesTokenizer
     let file = try FileReader(path: path, access: access, activity: activity)
+    fileVersion = file.version
     if let byteCount, byteCount != file.byteCount {
       throw .shardDiffers(
         place, field: "size in bytes", recorded: UInt64(clamping: byteCount),

@@ -1,5 +1,3 @@
-internal import CZstd
-
 /// What a zstd file decompresses to, each frame verified before its text is handed out.
 ///
 /// The checksum stands at a frame's end, so that text which is handed out as it comes may be
@@ -66,7 +64,7 @@ package final class VerifiedFrameFeed: TextFeed {
   private func holdFrame() throws(CorpusError) -> Bool {
     isAtFrameStart = false
     let frame = feed.nextFrame
-    guard let header = try FrameHeader(file, at: frame.byteOffset), header.hasChecksum else {
+    guard let header = try ZstdFrameHeader(file, at: frame.byteOffset), header.hasChecksum else {
       return false
     }
     guard let byteCount = header.contentByteCount, byteCount <= Self.heldByteLimit else {
@@ -100,31 +98,5 @@ package final class VerifiedFrameFeed: TextFeed {
     let scratch = TextBuffer(capacity: 256 << 10)
     let room = UnsafeMutableRawBufferPointer(start: scratch.base, count: scratch.capacity)
     while try !scout.readFrame(into: room).isAtEnd {}
-  }
-}
-
-/// What the header of a zstd frame says.
-private struct FrameHeader {
-  /// The bytes that the frame decodes to, if the header says.
-  let contentByteCount: Int?
-  /// Whether the frame ends with a checksum.
-  let hasChecksum: Bool
-
-  private static let magic: UInt32 = 0xFD2F_B528
-  /// Magic, descriptor, window, dictionary and content size at their longest.
-  private static let byteLimit = 18
-
-  /// Reads the header at `byteOffset`; nil if no frame begins there that holds text.
-  init?(_ file: FileReader, at byteOffset: Int) throws(CorpusError) {
-    let bytes = try file.bytes(
-      at: byteOffset, count: max(0, min(Self.byteLimit, file.byteCount - byteOffset)))
-    let isFrame = bytes.withUnsafeBytes {
-      $0.count > 4 && UInt32(littleEndian: $0.loadUnaligned(as: UInt32.self)) == Self.magic
-    }
-    guard isFrame else { return nil }
-    hasChecksum = bytes[4] & 4 != 0
-    let size = bytes.withUnsafeBytes { ZSTD_getFrameContentSize($0.baseAddress, $0.count) }
-    // libzstd's two values for "unknown" and "error" are the largest there are.
-    contentByteCount = Int(exactly: size)
   }
 }
