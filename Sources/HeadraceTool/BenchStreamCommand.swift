@@ -149,6 +149,7 @@ struct BenchStreamCommand: ParsableCommand {
       }
       checkpoint.positions[0] += step * rows - checkpoint.positions.reduce(0, +)
     }
+    checkpoint.rowCounts = checkpoint.positions
     checkpoint.rowTotal = checkpoint.positions.reduce(0, +)
     checkpoint.drawCount = checkpoint.rowTotal
     checkpoint.step = checkpoint.rowTotal / rows
