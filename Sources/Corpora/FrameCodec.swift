@@ -22,7 +22,7 @@ package final class FrameEncoder {
   private let tokenWidth: TokenWidth
   private let endOfText: UInt32
 
-  /// Creates an encoder at a zstd level, 1…19, of frames in which `endOfText` ends documents.
+  /// Creates an encoder at a zstd level, −7…19, of frames in which `endOfText` ends documents.
   package init(tokenWidth: TokenWidth, level: Int, endOfText: UInt32) throws(CorpusError) {
     guard let context = ZSTD_createCCtx() else { throw .compressionFailed(code: -1) }
     self.context = context

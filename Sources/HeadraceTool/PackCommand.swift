@@ -66,7 +66,12 @@ struct PackCommand: ParsableCommand {
   @Option(help: "The seed of shuffle and split (default: 0).")
   var seed: UInt64?
 
-  @Option(help: "The zstd level, 1 to 19 (default: 3).")
+  @Option(
+    parsing: .unconditional,
+    help: """
+      The zstd level, 1 to 19, or -7 to -1: larger files that take less of the CPU to read \
+      (default: 3).
+      """)
   var level: Int?
 
   @Flag(help: "Keep documents in the order of paths, and of places in files.")

@@ -187,7 +187,7 @@ final class RecordingObserver: PackObserver {
   @Test(.timeLimit(.minutes(5)))
   func refusesValuesOutsideTheirLimits() {
     let changes: [(inout PackPlan) -> Void] = [
-      { $0.level = 0 }, { $0.level = 20 }, { $0.heldOutFraction = 1 },
+      { $0.level = 0 }, { $0.level = 20 }, { $0.level = -8 }, { $0.heldOutFraction = 1 },
       { $0.heldOutFraction = -0.1 }, { $0.heldOutFraction = .nan }, { $0.shardTokenCount = 0 },
       { $0.maximumDocumentByteCount = 0 }, { $0.tokenizer = "wordz" }, { $0.domains = [] },
       { $0.maximumDocumentByteCount = 1 << 28 },

@@ -52,7 +52,7 @@ public struct PackPlan: Sendable, Equatable, Codable {
   public var heldOutFraction = 0.01
   /// The seed of shuffle and split.
   public var seed: UInt64 = 0
-  /// The zstd level, 1…19.
+  /// The zstd level, 1…19, or −7…−1: larger files that take less of the CPU to read.
   public var level = 3
   /// Whether documents are shuffled; otherwise they keep the order of paths and of places in files.
   public var shufflesDocuments = true
@@ -144,7 +144,10 @@ extension PackPlan {
         throw .packing(.domainName(domain.name))
       }
     }
-    try expect("the zstd level", level, in: 1...19)
+    guard (-7...19).contains(level), level != 0 else {
+      throw .packing(
+        .option(name: "the zstd level", value: "\(level)", allowed: "in −7…−1 or 1…19"))
+    }
     try expect("the tokens of a shard", shardTokenCount, in: 1...(1 << 40))
     try expect("the maximum document", maximumDocumentByteCount, in: 1...(1 << 28))
     try expect("the number of threads", resources.threadCount, in: 1...1024)

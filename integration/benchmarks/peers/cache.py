@@ -9,7 +9,7 @@ from pathlib import Path
 
 from . import environment, text
 from .rows import REAL, TEXT, Run
-from .specs import INDEX_VERSION
+from .specs import INDEX_VERSION, NATIVE_FORMS
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[1]  # The folder that holds this package.
 MOSAICML_FORMS = ("mds", "mds-zstd")
@@ -66,7 +66,7 @@ class Cache:
         if run.form == "flat":
             return flat
         name = "mosaicml" if run.form in MOSAICML_FORMS else "main"
-        folder = f"native-{INDEX_VERSION}" if run.form == "native" else run.form
+        folder = f"{run.form}-{INDEX_VERSION}" if run.form in NATIVE_FORMS else run.form
         return self.make(name, "format", flat, self.folder / str(run.domains) / folder, run.form)
 
     def make(self, name: str, what: str, source: Path, folder: Path, *arguments: str) -> Path:

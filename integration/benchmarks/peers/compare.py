@@ -118,7 +118,7 @@ class Comparison:
 
     def _checked_headrace(self, side: r.Run) -> dict[str, Any]:
         corpus = self.cache.corpus(side)
-        if side.form == "native":
+        if side.form in specs.NATIVE_FORMS:
             done = subprocess.run([str(self.headrace), "verify", str(corpus)], capture_output=True, text=True)
             if done.returncode != 0:
                 raise NotRun(f"headrace verify found damage: {done.stdout[-300:]}")
@@ -153,7 +153,7 @@ class Comparison:
         corpus = self.cache.corpus(side)
         if side.form == "json-lines":
             arguments += ("--mixture", specs.text_mixture(corpus))
-        if side.form != "native":
+        if side.form not in specs.NATIVE_FORMS:
             corpus = specs.write(corpus, side.form, self.cache.flat(side.domains))
         command = [str(self.headrace), "bench", "stream", str(corpus), "--rows", "8", "--sequence-length", "2048"]
         return _json_of([*command, "--threads", str(side.workers), "--token-type", "int64", "--json", *arguments])

@@ -35,6 +35,12 @@ def write_native(corpus: FlatCorpus, folder: Path) -> None:
     native.write(corpus, folder)
 
 
+def write_native_fast(corpus: FlatCorpus, folder: Path) -> None:
+    from . import native
+
+    native.write(corpus, folder, native.FAST_LEVEL)
+
+
 def write_mds(corpus: FlatCorpus, folder: Path, compression: str | None = None) -> None:
     from . import vision_operators  # noqa: F401  Before streaming is imported.
     from streaming import MDSWriter
@@ -172,6 +178,7 @@ def _write_lines(folder: Path, name: str, number: int, lines: list[bytes], zstan
 # Format → the environment whose packages write it, and the writer.
 WRITERS = {
     "native": ("main", write_native),
+    "native-fast": ("main", write_native_fast),
     "mds": ("mosaicml", write_mds),
     "mds-zstd": ("mosaicml", write_mds_zstd),
     "litdata": ("main", write_litdata),

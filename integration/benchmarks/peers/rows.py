@@ -109,6 +109,10 @@ def _throughput() -> list[Row]:
         Row(f"raw/{peer}", "0 threads, wall; peer reads uncompressed", _ours(), _theirs(peer), WALL, Target(ratio))
         for peer, ratio in raw.items()
     ]
+    fast = Run(None, "native-fast")
+    for peer in ("torchdata", "numpy"):
+        what = "the same, packed at level -1"
+        rows.append(Row(f"raw-fast/{peer}", what, fast, _theirs(peer), WALL, Target(raw[peer])))
     for peer in ("zstandard", "litdata-zstd", "grain-array-record", "webdataset", "mosaicml"):
         rows.append(Row(f"zstd/{peer}", "0 threads, wall; both read zstd", _ours(), _theirs(peer), WALL))
         rows.append(Row(f"zstd-cpu/{peer}", "0 threads, CPU; both read zstd", _ours(), _theirs(peer), CPU))

@@ -8,6 +8,8 @@ from typing import Any
 
 # The version of the index that ends a native shard: shards of another version are made anew.
 INDEX_VERSION = 2
+# Native shards at the usual zstd level, and at one that takes less of the CPU to read.
+NATIVE_FORMS = ("native", "native-fast")
 BYTES = {"name": "bytes", "vocabulary_size": 257, "end_of_text": 256}
 
 
