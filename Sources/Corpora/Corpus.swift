@@ -247,9 +247,11 @@ extension Corpus {
     }
   }
 
-  /// Opens a shard that is read from its beginning on; `activity` is told of every read.
+  /// Opens a shard that is read from its beginning on; `activity` is told of every read, and
+  /// `workspace` is what text is decoded with.
   package func openTokenStream(
-    _ shardIndex: Int, of split: Split, domainIndex: Int, activity: ReadActivity? = nil
+    _ shardIndex: Int, of split: Split, domainIndex: Int, activity: ReadActivity? = nil,
+    workspace: TextWorkspace = TextWorkspace()
   ) throws(CorpusError) -> any TokenStream {
     let domain = domains[domainIndex]
     if case .mds(let entry, let folder) = domain.sources[split, default: []][shardIndex],
@@ -260,7 +262,8 @@ extension Corpus {
         access: access, activity: activity)
     }
     return try openText(
-      shardIndex, of: split, domainIndex: domainIndex, from: TextCursor(), activity: activity)
+      shardIndex, of: split, domainIndex: domainIndex, from: TextCursor(), activity: activity,
+      workspace: workspace)
   }
 
   /// Opens a file of text at a cursor.
@@ -268,7 +271,7 @@ extension Corpus {
   /// - Precondition: The domain is text.
   package func openText(
     _ shardIndex: Int, of split: Split, domainIndex: Int, from cursor: TextCursor,
-    activity: ReadActivity? = nil
+    activity: ReadActivity? = nil, workspace: TextWorkspace = TextWorkspace()
   ) throws(CorpusError) -> TextTokenStream {
     let domain = domains[domainIndex]
     guard case .jsonLines(let field) = domain.format, let textTokenizer else {
@@ -277,7 +280,8 @@ extension Corpus {
     let description = domain.shards[split, default: []][shardIndex]
     return try TextTokenStream(
       path: path(of: description), domain: domain.name, field: field, tokenizer: textTokenizer,
-      from: cursor, byteCount: description.byteCount, access: access, activity: activity)
+      from: cursor, byteCount: description.byteCount, access: access, activity: activity,
+      workspace: workspace)
   }
 }
 

@@ -167,7 +167,10 @@ private enum ExplainText {
   private static func memory(_ memory: Explanation.Memory) -> String {
     "memory: \(NumberText.counted(memory.poolLimit, "pool")) of "
       + "\(NumberText.bytes(memory.poolByteCount)) and a batch of "
-      + "\(NumberText.bytes(memory.batchByteCount)): at most "
+      + "\(NumberText.bytes(memory.batchByteCount))"
+      + (memory.heldTextByteCount > 0
+        ? ", frames of text of \(NumberText.bytes(memory.heldTextByteCount))" : "")
+      + ": at most "
       + "\(NumberText.bytes(memory.totalByteCount)) of a budget of "
       + "\(NumberText.bytes(memory.byteBudget)); the least budget is "
       + "\(NumberText.bytes(memory.leastByteBudget))"
@@ -200,6 +203,7 @@ private struct ExplainRecord: Encodable {
     let poolByteCount: Int
     let poolLimit: Int
     let batchByteCount: Int
+    let heldTextByteCount: Int
     let totalByteCount: Int
   }
 
@@ -237,7 +241,8 @@ private struct ExplainRecord: Encodable {
     self.memory = Memory(
       byteBudget: memory.byteBudget, leastByteBudget: memory.leastByteBudget,
       poolByteCount: memory.poolByteCount, poolLimit: memory.poolLimit,
-      batchByteCount: memory.batchByteCount, totalByteCount: memory.totalByteCount)
+      batchByteCount: memory.batchByteCount, heldTextByteCount: memory.heldTextByteCount,
+      totalByteCount: memory.totalByteCount)
     warnings = explanation.warnings.map(\.description)
   }
 }

@@ -143,6 +143,7 @@ private struct VerifyRecord: Encodable {
     let wholeFrameCount: Int
     let faultCount: Int
     let unprotectedShardCount: Int?
+    let unknownHashes: [String]?
   }
 
   struct Fault: Encodable {
@@ -168,7 +169,8 @@ private struct VerifyRecord: Encodable {
         documentCount: $0.documentCount, tokenCount: $0.tokenCount, byteCount: $0.byteCount,
         frameCount: $0.frameCount, wholeFrameCount: $0.wholeFrameCount,
         faultCount: $0.faultCount,
-        unprotectedShardCount: $0.unprotectedShardCount > 0 ? $0.unprotectedShardCount : nil)
+        unprotectedShardCount: $0.unprotectedShardCount > 0 ? $0.unprotectedShardCount : nil,
+        unknownHashes: $0.unknownHashes.isEmpty ? nil : $0.unknownHashes)
     }
     faults = report.faults.map {
       Fault(

@@ -12,7 +12,8 @@ extension Explanation {
     case fewPools(poolLimit: Int, domainCount: Int, neededByteBudget: Int)
     /// A domain's held-out split has no whole sequence, so that no loss can be measured on it.
     case withoutHeldOut(domain: String)
-    /// Some shards of a domain carry neither hash nor checksum, so that damage may go unnoticed.
+    /// Some shards of a domain carry neither a known hash nor a checksum, so that damage may go
+    /// unnoticed.
     case unprotected(domain: String, shardCount: Int, of: Int)
     /// Every domain is exhausted before the run has as many steps as were asked for.
     case dataEnds(afterStep: Int, askedStepCount: Int)
@@ -87,7 +88,7 @@ extension Explanation.Warning: CustomStringConvertible {
       "domain \(domain) holds out no whole sequence, so no loss can be measured on it. Pack it with "
         + "a larger --held-out, or name held-out shards in the spec."
     case .unprotected(let domain, let shardCount, let total):
-      "shards of domain \(domain) without hash or checksum: \(shardCount) of \(total). Damage in "
+      "shards of domain \(domain) without known hash or checksum: \(shardCount) of \(total). Damage in "
         + "them may give wrong tokens unnoticed. Pack the domain's text with `headrace pack`, or "
         + "write its shards again with hashes."
     case .dataEnds(let step, let askedStepCount):

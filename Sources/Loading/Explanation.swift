@@ -67,9 +67,13 @@ public struct Explanation: Sendable, Equatable {
     public let poolLimit: Int
     /// One batch, or this rank's part of it.
     public let batchByteCount: Int
+    /// The most that frames of compressed text take, one for each domain that is text; 0 without.
+    public let heldTextByteCount: Int
 
-    /// All pools and one batch.
-    public var totalByteCount: Int { poolLimit * poolByteCount + batchByteCount }
+    /// All pools, one batch and the frames of text.
+    public var totalByteCount: Int {
+      poolLimit * poolByteCount + batchByteCount + heldTextByteCount
+    }
   }
 
   /// The policy's name.
@@ -141,10 +145,9 @@ public struct Explanation: Sendable, Equatable {
     memory = Memory(
       byteBudget: options.byteBudget, leastByteBudget: geometry.poolByteCount + batchByteCount,
       poolByteCount: geometry.poolByteCount,
-      poolLimit: geometry.poolLimit(
-        domainCount: domains.count, threadCount: options.threadCount,
-        byteBudget: plan.poolByteBudget),
-      batchByteCount: batchByteCount)
+      poolLimit: plan.poolLimit, batchByteCount: batchByteCount,
+      heldTextByteCount: plan.heldTextByteLimit
+        * plan.orders.count { $0.layout.access == .openEnded })
     warnings = Warning.all(
       domains: domains, memory: memory, stepCount: stepCount, askedStepCount: askedStepCount,
       sequenceLength: batch.sequenceLength,

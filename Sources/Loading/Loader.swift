@@ -125,8 +125,9 @@ public final class Loader {
     cache = try PoolCache(
       orders: plan.orders,
       streams: SequenceStream.all(
-        of: source, split: options.split, orders: plan.orders, store: store),
-      store: store, geometry: plan.geometry, byteBudget: plan.poolByteBudget,
+        of: source, split: options.split, orders: plan.orders, store: store,
+        heldTextByteLimit: plan.heldTextByteLimit),
+      store: store, geometry: plan.geometry, poolLimit: plan.poolLimit,
       threadCount: options.threadCount, timeoutInMilliseconds: timeout,
       toleratesOtherFrames: options.quarantine == .collect)
     reader = PoolReader(cache: cache, decoder: decoder)

@@ -72,7 +72,10 @@ public struct LoaderOptions: Sendable, Equatable {
   /// The most epochs that a domain is read, by name; a domain that is not named is repeated for
   /// ever, each epoch in a new order.
   public var epochCaps: [String: Double] = [:]
-  /// The bytes that decoded pools and one batch may take.
+  /// The bytes that decoded pools, frames of compressed text and one batch may take.
+  ///
+  /// A frame of text that finds no room, or is larger than 16 MiB, is decoded twice: once to verify
+  /// it, once to be read.
   public var byteBudget = 256 << 20
   /// The threads that decode ahead; 0 decodes in `next()`.
   public var threadCount = 1

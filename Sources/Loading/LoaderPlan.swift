@@ -11,8 +11,11 @@ struct LoaderPlan {
   let rows: Range<Int>
   /// The bytes that the tokens of this rank's part of a batch take.
   let batchByteCount: Int
-  /// The part of the byte budget that pools may take.
-  let poolByteBudget: Int
+  /// The most pools that are kept in memory.
+  let poolLimit: Int
+  /// The largest frame of text that a domain may keep in memory; what pools leave of the budget is
+  /// shared by the domains that are text.
+  let heldTextByteLimit: Int
 
   private static let rowLimit = 1 << 24
   private static let sequenceLengthLimit = 1 << 24
@@ -47,7 +50,13 @@ struct LoaderPlan {
     guard options.byteBudget >= least else {
       throw .byteBudget(byteCount: options.byteBudget, least: least)
     }
-    poolByteBudget = options.byteBudget - batchByteCount
+    let poolByteBudget = options.byteBudget - batchByteCount
+    poolLimit = geometry.poolLimit(
+      domainCount: orders.count, threadCount: options.threadCount, byteBudget: poolByteBudget)
+    let textCount = layouts.count { $0.access == .openEnded }
+    heldTextByteLimit = min(
+      TextWorkspace.largestHeldByteLimit,
+      (poolByteBudget - poolLimit * geometry.poolByteCount) / max(1, textCount))
   }
 
   /// What a policy may know when it is made.

@@ -58,7 +58,7 @@ final class PoolCache: @unchecked Sendable {
 
   init(
     orders: [DomainOrder], streams: [SequenceStream?], store: ShardStore, geometry: PoolGeometry,
-    byteBudget: Int, threadCount: Int, timeoutInMilliseconds: Int, toleratesOtherFrames: Bool
+    poolLimit: Int, threadCount: Int, timeoutInMilliseconds: Int, toleratesOtherFrames: Bool
   ) throws(LoadingError) {
     self.orders = orders
     self.streams = streams
@@ -66,11 +66,9 @@ final class PoolCache: @unchecked Sendable {
     self.geometry = geometry
     self.timeoutInMilliseconds = timeoutInMilliseconds
     self.toleratesOtherFrames = toleratesOtherFrames
-    let slotLimit = geometry.poolLimit(
-      domainCount: orders.count, threadCount: threadCount, byteBudget: byteBudget)
     guard
-      let arena = PoolArena(slotCount: slotLimit, slotByteCount: geometry.tokenByteCount)
-    else { throw .cannotReserve(byteCount: slotLimit * geometry.tokenByteCount) }
+      let arena = PoolArena(slotCount: poolLimit, slotByteCount: geometry.tokenByteCount)
+    else { throw .cannotReserve(byteCount: poolLimit * geometry.tokenByteCount) }
     domains = .allocate(capacity: orders.count)
     domains.initialize(repeating: DomainPools())
     for (index, order) in orders.enumerated() where order.layout.access == .openEnded {
@@ -78,7 +76,7 @@ final class PoolCache: @unchecked Sendable {
     }
     // All slots now, so that no batch allocates one; their memory takes no room until it is
     // written.
-    slots = (0..<slotLimit).map { PoolSlot(geometry: geometry, arena: arena, index: $0) }
+    slots = (0..<poolLimit).map { PoolSlot(geometry: geometry, arena: arena, index: $0) }
     freeSlots = slots.reversed()
     for _ in 0..<threadCount {
       // Where the system starts no thread, the caller decodes for itself.

@@ -21,6 +21,8 @@ final class SequenceStream: @unchecked Sendable {
   private let width: TokenWidth
   /// Whether epochs give the shards another order.
   private let isShuffled: Bool
+  /// What text is decoded with.
+  private let workspace: TextWorkspace
 
   /// The shards of the epoch that is read, in its order.
   private var shards: [Int] = []
@@ -52,9 +54,12 @@ final class SequenceStream: @unchecked Sendable {
     var nextPool: TextMark?
   }
 
+  /// Creates the stream of a domain.
+  ///
+  /// `heldTextByteLimit` bounds the frames of text that are kept in memory.
   init(
     _ corpus: Corpus, split: Split, domain: Int, order: DomainOrder, store: ShardStore,
-    isShuffled: Bool = true
+    isShuffled: Bool = true, heldTextByteLimit: Int = 0
   ) {
     self.corpus = corpus
     self.store = store
@@ -62,20 +67,23 @@ final class SequenceStream: @unchecked Sendable {
     self.domain = domain
     self.order = order
     self.isShuffled = isShuffled
+    workspace = TextWorkspace(heldByteLimit: heldTextByteLimit)
     width = corpus.tokenWidth
     rowAhead = Array(
       repeating: 0, count: (order.layout.sequenceLength + 1) * corpus.tokenWidth.byteCount)
   }
 
   /// The streams of the domains that are read so, `[domain]`.
-  static func all(of corpus: Corpus, split: Split, orders: [DomainOrder], store: ShardStore)
-    -> [SequenceStream?]
-  {
+  static func all(
+    of corpus: Corpus, split: Split, orders: [DomainOrder], store: ShardStore,
+    heldTextByteLimit: Int = 0
+  ) -> [SequenceStream?] {
     orders.indices.map { domain in
       orders[domain].layout.access == .units
         ? nil
         : SequenceStream(
-          corpus, split: split, domain: domain, order: orders[domain], store: store)
+          corpus, split: split, domain: domain, order: orders[domain], store: store,
+          heldTextByteLimit: heldTextByteLimit)
     }
   }
 
@@ -195,7 +203,8 @@ final class SequenceStream: @unchecked Sendable {
     activity.begin(.opening, domain: domain, shard: shards[shardRank])
     do throws(CorpusError) {
       stream = try corpus.openText(
-        shards[shardRank], of: split, domainIndex: domain, from: mark.cursor, activity: activity)
+        shards[shardRank], of: split, domainIndex: domain, from: mark.cursor, activity: activity,
+        workspace: workspace)
     } catch {
       throw error.naming(.opening, domain: corpus.domains[domain].name)
     }
@@ -234,7 +243,7 @@ final class SequenceStream: @unchecked Sendable {
     let opened: any TokenStream
     do throws(CorpusError) {
       opened = try corpus.openTokenStream(
-        shard, of: split, domainIndex: domain, activity: activity)
+        shard, of: split, domainIndex: domain, activity: activity, workspace: workspace)
     } catch {
       throw error.naming(.opening, domain: name)
     }

@@ -161,7 +161,7 @@ PYTHON
   run 0 inspect mixed.json --json
   run 0 explain mixed.json --mixture uniform --steps 10 --sequence-length 128
   says "as streams, shard after shard" out
-  says "warning: shards of domain books without hash or checksum: 1 of 1" out
+  says "warning: shards of domain books without known hash or checksum: 1 of 1" out
   run 0 verify mixed.json
   says "nothing is wrong" out
   says "note: shards of domain books" out
@@ -191,6 +191,21 @@ check_explain() {
   says "Take 512 or 1024" err
   run 1 explain corpus --byte-budget 1KiB
   says "the least that does" err
+}
+
+# Shards at a level below 0 hold the same tokens; a benchmark goes on where a run would have come to.
+check_levels_and_streams() {
+  run 0 pack -o fast --domain prose=text --domain lines=lines.jsonl --held-out 0.1 --seed 3 --level -1
+  local shard
+  for shard in corpus/*/*.tokens.zst; do
+    cmp <(zstd -dcq "$shard") <(zstd -dcq "fast/${shard#corpus/}") || fail "level -1 changes the tokens of $shard"
+  done
+  run 1 pack -o slow --domain prose=text --level 0
+  says "must be in −7…−1 or 1…19" err
+  run 0 bench stream corpus --rows 8 --sequence-length 128 --batches 5 --warm-up 1 --resume-step 10000000 --json
+  grep -q '"step":10000006' out || fail "a run at step 10^7 does not go on there: $(cat out)"
+  run 0 bench stream corpus --rows 8 --sequence-length 128 --batches 5 --resume-at-position 0.5
+  says "per token" out
 }
 
 # A run over damage: it ends, or leaves the frame out when it meets it, or from the beginning.
@@ -272,6 +287,7 @@ check_pack_and_inspect
 check_verify
 check_spec
 check_explain
+check_levels_and_streams
 check_quarantine
 check_usage
 check_full_disk

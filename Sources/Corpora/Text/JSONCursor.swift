@@ -1,3 +1,5 @@
+internal import CKernels
+
 /// A position in one line of JSON, and the steps that the grammar of RFC 8259 allows from there.
 ///
 /// The cursor checks all of the grammar, also of what it skips, so that a damaged line is found
@@ -56,34 +58,22 @@ struct JSONCursor {
   }
 
   /// Moves to the first quote, backslash or control character at or after the position.
-  ///
-  /// The bit tricks mark the lowest such byte exactly: a borrow that would mark a wrong byte comes
-  /// from a right one below it.
-  @inline(__always)
   mutating func moveToSpecialByte() {
-    while position + 8 <= count {
-      let mask = Self.specialBytes(
-        UInt64(littleEndian: base.loadUnaligned(fromByteOffset: position, as: UInt64.self)))
-      if mask != 0 {
-        position += mask.trailingZeroBitCount >> 3
-        return
-      }
-      position += 8
-    }
-    while position < count, byte != 0x22, byte != 0x5C, byte >= 0x20 { position += 1 }
+    position += headrace_plain_json_count(
+      (base + position).assumingMemoryBound(to: UInt8.self), count - position)
   }
 
-  /// A mask whose lowest set bit is the top bit of the first quote, backslash or control character
-  /// in `word`.
-  @inline(__always)
-  static func specialBytes(_ word: UInt64) -> UInt64 {
-    let ones: UInt64 = 0x0101_0101_0101_0101
-    let quotes = word ^ (ones &* 0x22)
-    let backslashes = word ^ (ones &* 0x5C)
-    let found =
-      ((quotes &- ones) & ~quotes) | ((backslashes &- ones) & ~backslashes)
-      | ((word &- (ones &* 0x20)) & ~word)
-    return found & (ones &* 0x80)
+  /// Steps over the bytes of a string and its escapes of one character, up to whatever else there
+  /// is, and writes what they stand for.
+  ///
+  /// - Returns: the number of bytes written, at most as many as were stepped over.
+  mutating func takePlainBytes(to output: UnsafeMutableRawPointer) -> Int {
+    var readByteCount = 0
+    let count = headrace_unescape_json(
+      output.assumingMemoryBound(to: UInt8.self),
+      (base + position).assumingMemoryBound(to: UInt8.self), count - position, &readByteCount)
+    position += readByteCount
+    return count
   }
 
   /// Steps over a string whose opening quote is behind the cursor, and over its closing quote.

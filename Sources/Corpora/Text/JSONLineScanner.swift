@@ -1,3 +1,5 @@
+internal import CKernels
+
 #if canImport(Glibc)
   internal import Glibc
 #elseif canImport(Darwin)
@@ -6,7 +8,7 @@
 
 /// Takes the text out of lines that each hold one JSON object.
 ///
-/// It walks the top-level keys, eight bytes at a time, skips the values that it does not want, and
+/// It walks the top-level keys, skips the values that it does not want, and
 /// undoes the escapes of the one it wants. A line is checked whole: UTF-8, the grammar of RFC 8259,
 /// and nothing but white space after the object.
 ///
@@ -122,83 +124,38 @@ package struct JSONLineScanner: ~Copyable {
       let count = cursor.position - 1 - start
       return UnsafeRawBufferPointer(start: cursor.base + start, count: count)
     }
-    // Eight more, because copying goes eight bytes at a time and may write past the end of the
-    // text.
-    scratch.reserve(limit + 8, keeping: 0)
+    scratch.reserve(limit + Int(HEADRACE_JSON_SURPLUS), keeping: 0)
     let output = scratch.base
     var length = cursor.position - start
     output.copyMemory(from: cursor.base + start, byteCount: length)
     while true {
+      length += cursor.takePlainBytes(to: output + length)
       if cursor.isAtEnd { throw cursor.unexpected() }
       switch cursor.byte {
       case 0x22:
         cursor.position += 1
         return UnsafeRawBufferPointer(start: output, count: length)
       case 0x5C:
-        length += try unescape(&cursor, to: output + length)
-        copyPlainBytes(&cursor, to: output, length: &length)
+        length += try unescapeUnicode(&cursor, to: output + length)
       default:
         throw cursor.unexpected()
       }
     }
   }
 
-  /// Copies bytes up to the next quote, backslash or control character.
-  @inline(__always)
-  private static func copyPlainBytes(
-    _ cursor: inout JSONCursor, to output: UnsafeMutableRawPointer, length: inout Int
-  ) {
-    while cursor.position + 8 <= cursor.count {
-      let word = cursor.base.loadUnaligned(fromByteOffset: cursor.position, as: UInt64.self)
-      output.storeBytes(of: word, toByteOffset: length, as: UInt64.self)
-      let mask = JSONCursor.specialBytes(UInt64(littleEndian: word))
-      if mask != 0 {
-        let taken = mask.trailingZeroBitCount >> 3
-        cursor.position += taken
-        length += taken
-        return
-      }
-      cursor.position += 8
-      length += 8
-    }
-    while !cursor.isAtEnd, cursor.byte != 0x22, cursor.byte != 0x5C, cursor.byte >= 0x20 {
-      output.storeBytes(of: cursor.byte, toByteOffset: length, as: UInt8.self)
-      cursor.position += 1
-      length += 1
-    }
-  }
-
-  /// Steps over the escape at the cursor and writes what it stands for.
+  /// Steps over an escape of a number, the only kind that is not plain, and writes what it stands
+  /// for.
   ///
   /// - Returns: the number of bytes written, at most 4.
-  @inline(__always)
-  private static func unescape(
+  private static func unescapeUnicode(
     _ cursor: inout JSONCursor, to output: UnsafeMutableRawPointer
   ) throws(DocumentFailure) -> Int {
     if cursor.position + 1 >= cursor.count {
       throw DocumentFailure(.unexpectedEnd, at: cursor.count)
     }
-    let plain: UInt8
-    switch cursor.base.load(fromByteOffset: cursor.position + 1, as: UInt8.self) {
-    case 0x6E: plain = 0x0A
-    case 0x22: plain = 0x22
-    case 0x5C: plain = 0x5C
-    case 0x74: plain = 0x09
-    case 0x2F: plain = 0x2F
-    case 0x72: plain = 0x0D
-    case 0x62: plain = 0x08
-    case 0x66: plain = 0x0C
-    case 0x75: return try unescapeUnicode(&cursor, to: output)
-    default: throw DocumentFailure(.invalidEscape, at: cursor.position)
+    guard cursor.base.load(fromByteOffset: cursor.position + 1, as: UInt8.self) == 0x75 else {
+      throw DocumentFailure(.invalidEscape, at: cursor.position)
     }
-    output.storeBytes(of: plain, as: UInt8.self)
-    cursor.position += 2
-    return 1
-  }
-
-  private static func unescapeUnicode(
-    _ cursor: inout JSONCursor, to output: UnsafeMutableRawPointer
-  ) throws(DocumentFailure) -> Int {
     let start = cursor.position
     var value = try cursor.hexadecimal(at: start + 2)
     cursor.position = start + 6

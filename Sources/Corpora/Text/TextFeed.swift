@@ -74,7 +74,7 @@ package final class PlainFeed: TextFeed {
 /// 3. A frame that needs a window above libzstd's limit of 128 MiB is refused, which bounds memory.
 package final class ZstdFeed: TextFeed {
   private let file: FileReader
-  private let context: OpaquePointer
+  private let context: ZstdContext
   private var compressed: TextBuffer
   private var input = ZSTD_inBuffer(src: nil, size: 0, pos: 0)
   private var position: Int
@@ -90,19 +90,19 @@ package final class ZstdFeed: TextFeed {
   package var path: String { file.path }
   package var fileByteCount: Int { position }
 
-  /// Reads `file` from the beginning of `frame` to its end.
-  package init(_ file: FileReader, from frame: TextFrame = TextFrame()) throws(CorpusError) {
+  /// Reads `file` from the beginning of `frame` to its end, by the context of `workspace` or one of
+  /// its own.
+  package init(
+    _ file: FileReader, from frame: TextFrame = TextFrame(), workspace: TextWorkspace? = nil
+  ) throws(CorpusError) {
     self.file = file
+    context = if let workspace { try workspace.takeContext() } else { try ZstdContext() }
     position = frame.byteOffset
     textByteCount = frame.textOffset
     frameIndex = frame.index
     frameStarts = [frame]
-    guard let context = ZSTD_createDCtx() else { throw .compressionFailed(code: 0) }
-    self.context = context
     compressed = TextBuffer(capacity: ZSTD_DStreamInSize())
   }
-
-  deinit { ZSTD_freeDCtx(context) }
 
   package func read(into buffer: UnsafeMutableRawBufferPointer) throws(CorpusError) -> Int {
     try read(into: buffer, stopsAtFrameEnd: false)
@@ -117,6 +117,24 @@ package final class ZstdFeed: TextFeed {
   ) {
     let count = try read(into: buffer, stopsAtFrameEnd: true)
     return (count, !isInsideFrame)
+  }
+
+  /// Decodes the frame that begins here whole.
+  ///
+  /// - Parameter room: As many bytes as its header says it has.
+  /// - Returns: The number of bytes written.
+  /// - Throws: ``CorpusError`` if the frame is damaged, or holds more than its header says.
+  func readWholeFrame(into room: UnsafeMutableRawBufferPointer) throws(CorpusError) -> Int {
+    context.setDecodesInPlace(true)
+    let (byteCount, hasEnded) = try readFrame(into: room)
+    guard hasEnded else {
+      // No room is left, and the frame does not end: it holds more than its header says.
+      throw .textFrame(
+        .zstd(name: "the content is larger than the header says"), path: path, frame: frameIndex,
+        byteOffset: position)
+    }
+    context.setDecodesInPlace(false)
+    return byteCount
   }
 
   /// Where the next frame begins in the file, once ``readFrame(into:)`` said that one has ended.
@@ -160,7 +178,7 @@ package final class ZstdFeed: TextFeed {
 
   /// Decodes what fits into `output`.
   private func decode(_ output: inout ZSTD_outBuffer) throws(CorpusError) {
-    let result = ZSTD_decompressStream(context, &output, &input)
+    let result = ZSTD_decompressStream(context.pointer, &output, &input)
     if ZSTD_isError(result) != 0 {
       let name = String(cString: ZSTD_getErrorName(result))
       throw .textFrame(

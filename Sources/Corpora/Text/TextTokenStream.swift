@@ -85,11 +85,12 @@ package final class TextTokenStream: TokenStream {
   ///   - byteCount: The size that the file must have; nil for any.
   ///   - access: How files are read.
   ///   - activity: What is told of every read; nil for nothing.
+  ///   - workspace: What compressed text is decoded with; no other stream uses it meanwhile.
   /// - Throws: ``CorpusError`` if the file does not open, or is not the one of the cursor.
   package init(
     path: String, domain: String, field: String, tokenizer: any Tokenizer,
     from cursor: TextCursor = TextCursor(), byteCount: Int? = nil, access: FileAccess = .direct,
-    activity: ReadActivity? = nil
+    activity: ReadActivity? = nil, workspace: TextWorkspace = TextWorkspace()
   ) throws(CorpusError) {
     place = ShardPlace(domain: domain, path: path)
     self.path = path
@@ -114,7 +115,7 @@ package final class TextTokenStream: TokenStream {
         file,
         from: TextFrame(
           index: cursor.frame, byteOffset: cursor.frameByteOffset,
-          textOffset: cursor.frameTextOffset))
+          textOffset: cursor.frameTextOffset), workspace: workspace)
       try Self.skip(cursor.textOffset - cursor.frameTextOffset, of: feed)
     } else {
       feed = PlainFeed(file, from: cursor.textOffset)

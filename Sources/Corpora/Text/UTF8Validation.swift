@@ -1,3 +1,5 @@
+internal import CKernels
+
 /// Finds bytes that are not UTF-8.
 ///
 /// The standard library validates as it makes a `String`, which costs an allocation and a copy per
@@ -11,13 +13,14 @@ package enum UTF8Validation {
   ///
   /// - Parameter bytes: any bytes.
   /// - Returns: an offset into `bytes`, or nil when all of them are UTF-8.
-  /// - Complexity: O(n); 32 bytes at a time as long as they are ASCII.
+  /// - Complexity: O(n); 16 bytes at a time as long as they are ASCII.
   package static func firstInvalidOffset(_ bytes: UnsafeRawBufferPointer) -> Int? {
     guard let base = bytes.baseAddress else { return nil }
     let count = bytes.count
     var position = 0
     while position < count {
-      position = endOfASCII(base, from: position, count: count)
+      position += headrace_ascii_count(
+        (base + position).assumingMemoryBound(to: UInt8.self), count - position)
       // Text that is mostly not ASCII stays in this loop.
       while position < count, base.load(fromByteOffset: position, as: UInt8.self) >= 0x80 {
         let length = sequenceLength(base + position, available: count - position)
@@ -26,24 +29,6 @@ package enum UTF8Validation {
       }
     }
     return nil
-  }
-
-  /// The offset of the first byte at or after `start` that is not ASCII, or `count`.
-  private static func endOfASCII(_ base: UnsafeRawPointer, from start: Int, count: Int) -> Int {
-    let highBits: UInt64 = 0x8080_8080_8080_8080
-    var position = start
-    while position + 32 <= count {
-      let a = base.loadUnaligned(fromByteOffset: position, as: UInt64.self)
-      let b = base.loadUnaligned(fromByteOffset: position + 8, as: UInt64.self)
-      let c = base.loadUnaligned(fromByteOffset: position + 16, as: UInt64.self)
-      let d = base.loadUnaligned(fromByteOffset: position + 24, as: UInt64.self)
-      if (a | b | c | d) & highBits != 0 { break }
-      position += 32
-    }
-    while position < count, base.load(fromByteOffset: position, as: UInt8.self) < 0x80 {
-      position += 1
-    }
-    return position
   }
 
   /// The length of the well-formed sequence at `pointer`, whose first byte is not ASCII; 0 when it

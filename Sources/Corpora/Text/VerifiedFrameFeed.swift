@@ -3,18 +3,19 @@
 /// The checksum stands at a frame's end, so that text which is handed out as it comes may be
 /// damaged. Three cases:
 ///
-/// 1. A frame of at most 16 MiB, whose header says so, is decoded whole and handed out then.
+/// 1. A frame that fits into what the workspace may hold, and whose header says so, is decoded
+///   whole and handed out then.
 /// 2. A larger frame, or one of unknown size, is decoded twice: once to verify it, in small pieces
 ///   that are forgotten, and once to be handed out.
 /// 3. A frame without a checksum can only be decoded. What libzstd does not notice, nobody does.
 ///
-/// Many programs write one frame for a whole file; files of more than 16 MiB are better cut into
-/// frames, or packed.
+/// Many programs write one frame for a whole file; large files are better cut into frames of at
+/// most 16 MiB, or packed.
 package final class VerifiedFrameFeed: TextFeed {
   private let file: FileReader
   private let feed: ZstdFeed
-  /// The text of a frame that was decoded whole.
-  private var text = TextBuffer(capacity: 64)
+  private let workspace: TextWorkspace
+  /// How much text the workspace holds of a frame, and how much of that was taken.
   private var textByteCount = 0
   private var takenByteCount = 0
   /// Whether the next byte that the feed gives is a frame's first.
@@ -24,13 +25,15 @@ package final class VerifiedFrameFeed: TextFeed {
   package var path: String { feed.path }
   package var fileByteCount: Int { feed.fileByteCount }
 
-  /// The largest frame that is kept in memory while its text is handed out.
-  static let heldByteLimit = 16 << 20
-
-  /// Reads `file` from the beginning of `frame` to its end.
-  package init(_ file: FileReader, from frame: TextFrame = TextFrame()) throws(CorpusError) {
+  /// Reads `file` from the beginning of `frame` to its end, with memory that no other feed uses at
+  /// the same time.
+  package init(
+    _ file: FileReader, from frame: TextFrame = TextFrame(),
+    workspace: TextWorkspace = TextWorkspace()
+  ) throws(CorpusError) {
     self.file = file
-    feed = try ZstdFeed(file, from: frame)
+    self.workspace = workspace
+    feed = try ZstdFeed(file, from: frame, workspace: workspace)
   }
 
   package func frame(at textOffset: Int) -> TextFrame? { feed.frame(at: textOffset) }
@@ -41,7 +44,7 @@ package final class VerifiedFrameFeed: TextFeed {
       let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[count...])
       if takenByteCount < textByteCount {
         let taken = min(rest.count, textByteCount - takenByteCount)
-        rest.baseAddress?.copyMemory(from: text.base + takenByteCount, byteCount: taken)
+        rest.baseAddress?.copyMemory(from: workspace.held.base + takenByteCount, byteCount: taken)
         takenByteCount += taken
         count += taken
       } else if isAtEnd {
@@ -67,26 +70,15 @@ package final class VerifiedFrameFeed: TextFeed {
     guard let header = try ZstdFrameHeader(file, at: frame.byteOffset), header.hasChecksum else {
       return false
     }
-    guard let byteCount = header.contentByteCount, byteCount <= Self.heldByteLimit else {
+    guard let byteCount = header.contentByteCount, byteCount <= workspace.heldByteLimit else {
       try verify(frame)
       return false
     }
-    text.reserve(byteCount, keeping: 0)
-    let room = UnsafeMutableRawBufferPointer(start: text.base, count: byteCount)
+    // Once for all frames; what is not written takes no memory.
+    workspace.held.reserve(workspace.heldByteLimit, keeping: 0)
     (textByteCount, takenByteCount) = (0, 0)
-    var isAtFrameEnd = false
-    while !isAtFrameEnd {
-      let rest = UnsafeMutableRawBufferPointer(rebasing: room[textByteCount...])
-      let (read, hasEnded) = try feed.readFrame(into: rest)
-      guard read > 0 || hasEnded else {
-        // No room is left, and the frame does not end: it holds more than its header says.
-        throw .textFrame(
-          .zstd(name: "the content is larger than the header says"), path: path,
-          frame: frame.index, byteOffset: fileByteCount)
-      }
-      textByteCount += read
-      isAtFrameEnd = hasEnded
-    }
+    textByteCount = try feed.readWholeFrame(
+      into: UnsafeMutableRawBufferPointer(start: workspace.held.base, count: byteCount))
     isAtFrameStart = true
     isAtEnd = feed.nextFrame.byteOffset == file.byteCount
     return true
