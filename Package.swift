@@ -68,6 +68,13 @@ let package = Package(
     .executableTarget(
       name: "RankProcess", dependencies: ["Loading", "Corpora", "Mixing"],
       path: "Tests/RankProcess", swiftSettings: strict),
+    // What parsers of file bytes must hold to; tests and libFuzzer's program give them input.
+    .target(
+      name: "FuzzParsers", dependencies: ["Corpora", "Loading", "Mixing", "CZstd"],
+      path: "Tests/FuzzParsers", swiftSettings: strict),
+    .testTarget(
+      name: "FuzzTests", dependencies: ["FuzzParsers", "Kernels", "HeadraceTesting"],
+      swiftSettings: strict),
     .testTarget(
       name: "CorporaTests", dependencies: ["Corpora", "CZstd", "CKernels", "HeadraceTesting"],
       swiftSettings: strict),
@@ -96,6 +103,5 @@ if Context.environment["HEADRACE_FUZZ"] != nil {
     .unsafeFlags(["-fsanitize=address"]))
   package.targets.append(
     .executableTarget(
-      name: "Fuzz", dependencies: ["Corpora", "Loading", "Mixing", "CZstd"], path: "Tests/Fuzz",
-      swiftSettings: strict))
+      name: "Fuzz", dependencies: ["FuzzParsers"], path: "Tests/Fuzz", swiftSettings: strict))
 }

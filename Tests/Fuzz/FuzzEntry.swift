@@ -1,4 +1,4 @@
-internal import Corpora
+internal import FuzzParsers
 
 #if canImport(Glibc)
   internal import Glibc

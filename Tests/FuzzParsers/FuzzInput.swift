@@ -1,11 +1,12 @@
 internal import Corpora
 
 /// An input, taken from its beginning; behind its end stand zeros.
-struct FuzzInput: Sendable {
+package struct FuzzInput: Sendable {
   /// What was not taken yet.
   private(set) var rest: ArraySlice<UInt8>
 
-  init(_ bytes: [UInt8]) { rest = bytes[...] }
+  /// Begins with the first byte.
+  package init(_ bytes: [UInt8]) { rest = bytes[...] }
 
   /// Takes a byte.
   mutating func byte() -> UInt8 { rest.popFirst() ?? 0 }

@@ -7,11 +7,12 @@ internal import Foundation
 #endif
 
 /// A folder whose files parsers read, on a file system in memory.
-struct FuzzFolder: Sendable {
-  let path: String
+package struct FuzzFolder: Sendable {
+  /// Its path.
+  package let path: String
 
   /// Takes the folder at `path`, which is made if need be.
-  init(_ path: String) {
+  package init(_ path: String) {
     self.path = path
     mkdir(path, 0o755)
   }
@@ -46,7 +47,7 @@ struct FuzzFolder: Sendable {
   }
 
   /// Removes the folder with all that is in it.
-  func remove() { try? FileManager.default.removeItem(atPath: path) }
+  package func remove() { try? FileManager.default.removeItem(atPath: path) }
 
   /// Removes a file or a folder in it, if it is there.
   func remove(_ name: String) { try? FileManager.default.removeItem(atPath: path + "/" + name) }

@@ -3,9 +3,9 @@ internal import Loading
 internal import Mixing
 
 /// One parser of file bytes, and what must hold of it whatever the bytes are.
-struct FuzzedParser: Sendable {
+package struct FuzzedParser: Sendable {
   /// The name, a folder's below `fixtures/fuzz`.
-  let name: String
+  package let name: String
   /// Words that inputs are likely to need, for libFuzzer's dictionary.
   var words: [String] = []
   /// Makes inputs to begin with; a scratch folder is given.
@@ -13,14 +13,19 @@ struct FuzzedParser: Sendable {
   /// Reads one input; what is thrown refuses it.
   let read: @Sendable (FuzzInput, FuzzFolder) throws -> Void
 
-  static let all: [FuzzedParser] =
+  /// Every parser.
+  package static let all: [FuzzedParser] =
     nativeParsers + manifestParsers + mdsParsers + [megatronParser] + textParsers + loadingParsers
     + [resumeParser] + packingParsers
 
   /// Reads one input; ends the process where something that must hold does not.
-  func take(_ input: FuzzInput, in folder: FuzzFolder) {
+  ///
+  /// - Returns: Whether the input was accepted.
+  @discardableResult
+  package func take(_ input: FuzzInput, in folder: FuzzFolder) -> Bool {
     do {
       try read(input, folder)
+      return true
     } catch let error as CorpusError {
       expect(!"\(error)".isEmpty, "an error says something")
     } catch let error as LoadingError {
@@ -32,10 +37,11 @@ struct FuzzedParser: Sendable {
     } catch {
       fail("an error of another type: \(error)")
     }
+    return false
   }
 
   /// Writes the seeds and the dictionary; a seed that is not accepted as it should is a failure.
-  func writeSeeds(to folder: FuzzFolder) {
+  package func writeSeeds(to folder: FuzzFolder) {
     do {
       let scratch = FuzzFolder(folder.makeFolder("scratch"))
       let inputs = try seeds(scratch)
@@ -63,7 +69,7 @@ struct FuzzedParser: Sendable {
 }
 
 /// Ends the process, which libFuzzer takes for a find.
-func fail(_ reason: String) -> Never { fatalError(reason) }
+package func fail(_ reason: String) -> Never { fatalError(reason) }
 
 /// Ends the process where a property does not hold.
 func expect(_ condition: Bool, _ property: @autoclosure () -> String) {
