@@ -1,5 +1,3 @@
-internal import Synchronization
-
 /// Reads every byte of a corpus and compares it with everything that is recorded of it.
 ///
 /// What is checked, of each shard of the domains and splits that are asked for:
@@ -118,7 +116,7 @@ private final class VerificationWork: Sendable {
   private let corpus: Corpus
   private let tasks: [ShardTask]
   private let observer: @Sendable (VerificationProgress) -> Void
-  private let state: Mutex<State>
+  private let state: Locked<State>
 
   init(
     corpus: Corpus, domainIndexes: [Int],
@@ -145,7 +143,7 @@ private final class VerificationWork: Sendable {
     self.tasks = tasks
     var state = State(splits: splits)
     state.progress.totalByteCount = splits.reduce(0) { $0 + $1.byteCount }
-    self.state = Mutex(state)
+    self.state = Locked(state)
   }
 
   /// What each thread does: parts, until there are no more.

@@ -1,9 +1,8 @@
 import Corpora
-import Synchronization
 
 /// Shows on standard error how packing goes.
 final class PackDisplay: PackObserver {
-  private let bar = Mutex(ProgressBar())
+  private let bar = Locked(ProgressBar())
 
   func packing(_ progress: PackProgress) {
     let phase =

@@ -1,7 +1,6 @@
 internal import ArgumentParser
 internal import Corpora
 internal import Loading
-internal import Synchronization
 
 #if canImport(Glibc)
   internal import Glibc
@@ -61,7 +60,7 @@ struct VerifyCommand: ParsableCommand {
   func run() throws {
     let corpus = try Corpus(at: corpus)
     let verification = try Verification(corpus, domains: domain)
-    let bar = Mutex(ProgressBar())
+    let bar = Locked(ProgressBar())
     let report = try verification.run(
       threadCount: threads ?? max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
     ) { progress in

@@ -1,9 +1,9 @@
+internal import Corpora
 internal import Logging
-internal import Synchronization
 
 /// Takes what a loader logs and tells it to a run's observer, between steps.
 final class LoaderNotices: Sendable {
-  private let texts = Mutex<[String]>([])
+  private let texts = Locked<[String]>([])
 
   /// What a loader's logger writes to.
   var handler: any LogHandler { Handler(notices: self) }

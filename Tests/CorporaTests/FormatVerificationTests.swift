@@ -2,7 +2,6 @@
 import Corpora
 import Foundation
 import HeadraceTesting
-import Synchronization
 import Testing
 
 /// Verification of the formats that a spec names.
@@ -25,7 +24,7 @@ struct FormatVerificationTests {
   func sound(format: FormatFolder.Format, threadCount: Int) throws {
     let folder = try Self.folder(format)
     let corpus = try folder.open()
-    let last = Mutex<VerificationProgress?>(nil)
+    let last = Locked<VerificationProgress?>(nil)
     let report = try Verification(corpus).run(threadCount: threadCount) { progress in
       last.withLock { $0 = progress }
     }

@@ -2,7 +2,6 @@
 // Covers: InputListing.swift, BytePath.swift, TextFault.swift
 import Corpora
 import Foundation
-import Synchronization
 import Testing
 
 #if canImport(Glibc)
@@ -13,8 +12,8 @@ import Testing
 
 /// Keeps what a packer tells.
 final class RecordingObserver: PackObserver {
-  let seen = Mutex<[PackProgress]>([])
-  let notices = Mutex<[PackNotice]>([])
+  let seen = Locked<[PackProgress]>([])
+  let notices = Locked<[PackNotice]>([])
 
   func packing(_ progress: PackProgress) { seen.withLock { $0.append(progress) } }
   func packing(notice: PackNotice) { notices.withLock { $0.append(notice) } }

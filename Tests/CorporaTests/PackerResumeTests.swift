@@ -149,7 +149,7 @@ import Testing
     let folder = try ScratchFolder()
     let plan = try makePlan(folder)
     let output = folder.path + "/out"
-    let inner = Mutex<PackingFault?>(nil)
+    let inner = Locked<PackingFault?>(nil)
     _ = try Packer(plan).pack(to: output) {
       inner.withLock { fault in
         if fault == nil && FileManager.default.fileExists(atPath: output + ".lock") {

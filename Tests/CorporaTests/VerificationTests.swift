@@ -1,7 +1,6 @@
 // Covers: VerificationReport.swift
 import Corpora
 import Foundation
-import Synchronization
 import Testing
 
 @Suite struct VerificationTests {
@@ -44,7 +43,7 @@ import Testing
   func aSoundCorpusIsClean(threadCount: Int) throws {
     let folder = try ScratchFolder()
     let corpus = try Corpus(at: pack(in: folder))
-    let last = Mutex<VerificationProgress?>(nil)
+    let last = Locked<VerificationProgress?>(nil)
     let report = try Verification(corpus).run(threadCount: threadCount) { progress in
       last.withLock { $0 = progress }
     }

@@ -1,5 +1,4 @@
 package import Corpora
-internal import Synchronization
 
 /// The file system with faults that a test puts in: calls that fail, come in pieces, or never
 /// return.
@@ -46,7 +45,7 @@ package final class FaultyFiles: ByteFileOpener {
     var metCount = 0
   }
 
-  private let state = Mutex(State())
+  private let state = Locked(State())
   private let monitor = Monitor()
   /// Whether the system holds nothing in memory, so that every read must wait.
   private let holdsNothing: Bool

@@ -1,4 +1,4 @@
-internal import Synchronization
+internal import Corpora
 
 #if canImport(Glibc)
   internal import Glibc
@@ -28,7 +28,7 @@ public final class TemporaryFolder: Sendable {
     Self.removeAtExit(path)
   }
 
-  private static let paths = Mutex<[String]>([])
+  private static let paths = Locked<[String]>([])
 
   private static func removeAtExit(_ path: String) {
     let isFirst = paths.withLock { paths in

@@ -1,8 +1,6 @@
-internal import Synchronization
-
 /// What the threads that read raw MDS shards work with: as many buffers as threads read at once.
 package final class MDSWorkspaces: Sendable {
-  private let free = Mutex<[MDSWalker]>([])
+  private let free = Locked<[MDSWalker]>([])
 
   /// Creates a store, which shards may share.
   package init() {}

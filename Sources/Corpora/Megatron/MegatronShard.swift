@@ -1,5 +1,3 @@
-internal import Synchronization
-
 /// The tokens of a Megatron `.bin` file, read by ranges.
 ///
 /// It keeps the open file and, where the stored integers are not as wide as tokens are, a buffer of
@@ -11,7 +9,7 @@ package final class MegatronShard: TokenShard {
 
   private let file: FileReader
   private let vocabularySize: Int
-  private let buffers = Mutex<[Buffer]>([])
+  private let buffers = Locked<[Buffer]>([])
 
   private static let bufferByteCount = 1 << 16
 

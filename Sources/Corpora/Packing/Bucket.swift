@@ -1,5 +1,3 @@
-internal import Synchronization
-
 #if canImport(Glibc)
   internal import Glibc
 #elseif canImport(Darwin)
@@ -130,9 +128,9 @@ final class BucketSet: Sendable {
   ///
   /// A lock per bucket, since threads rarely meet in one.
   private final class LockedBucket: Sendable {
-    let bucket: Mutex<OpenBucket>
+    let bucket: Locked<OpenBucket>
     init(folder: String, fileName: String, bufferByteCount: Int) throws(CorpusError) {
-      bucket = Mutex(
+      bucket = Locked(
         try OpenBucket(folder: folder, fileName: fileName, bufferByteCount: bufferByteCount))
     }
   }

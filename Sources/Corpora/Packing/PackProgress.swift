@@ -1,5 +1,3 @@
-internal import Synchronization
-
 /// How far packing has come.
 public struct PackProgress: Sendable, Equatable {
   /// What is being done to the domain.
@@ -68,7 +66,7 @@ final class PackMeter: Sendable {
     var domainWrittenTokenCount = 0
   }
 
-  private let sums = Mutex(Sums())
+  private let sums = Locked(Sums())
   private let observer: (any PackObserver)?
   private let shouldStop: @Sendable () -> Bool
   private let folder: String

@@ -49,7 +49,7 @@ final class Scatter: Sendable {
   func run() throws(CorpusError) -> ScatterResult {
     let portions = Portion.portions(of: files, rangeByteCount: resources.rangeByteCount)
     let shared = plan.shufflesDocuments ? try sharedBuckets() : nil
-    let sum = Mutex(Sum())
+    let sum = Locked(Sum())
     // The largest first, so that no thread is left alone with one at the end.
     let order = portions.indices.sorted { portions[$0].byteCount > portions[$1].byteCount }
     let next = Atomic(0)
@@ -80,7 +80,7 @@ final class Scatter: Sendable {
   }
 
   private func scatter(
-    _ portion: Portion, number: Int, shared: SplitBuckets?, into sum: borrowing Mutex<Sum>
+    _ portion: Portion, number: Int, shared: SplitBuckets?, into sum: Locked<Sum>
   ) throws(CorpusError) {
     let buckets: SplitBuckets
     if let shared { buckets = shared } else { buckets = try ownBuckets(of: number) }

@@ -2,7 +2,7 @@ internal import Synchronization
 
 /// The first error of several threads, which also tells the others to stop.
 final class FirstFailure: Sendable {
-  private let error = Mutex<CorpusError?>(nil)
+  private let error = Locked<CorpusError?>(nil)
   private let flag = Atomic(false)
 
   /// Whether a thread has failed.

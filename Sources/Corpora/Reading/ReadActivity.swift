@@ -1,5 +1,3 @@
-internal import Synchronization
-
 /// What a thread that decodes is doing now, for whoever waits for it.
 ///
 /// A few words behind a lock, written for every frame and stage; a thread that stops writing is
@@ -16,7 +14,7 @@ package final class ReadActivity: Sendable {
     package var moment = Moment()
   }
 
-  private let record = Mutex(Record())
+  private let record = Locked(Record())
 
   package init() {}
 

@@ -1,5 +1,3 @@
-internal import Synchronization
-
 #if canImport(Glibc)
   internal import Glibc
 #elseif canImport(Darwin)
@@ -73,7 +71,7 @@ final class ReadingThreads: Sendable {
 
 /// What a call came to, written by the thread that made it.
 private final class Answer<Value: Sendable>: Sendable {
-  private let value = Mutex<Result<Value, CorpusError>?>(nil)
+  private let value = Locked<Result<Value, CorpusError>?>(nil)
 
   var result: Result<Value, CorpusError>? { value.withLock { $0 } }
 
@@ -99,7 +97,7 @@ final class ReadingCrew: Sendable {
   /// The most threads that close files at once: as many may hang.
   private static let closerLimit = 4
 
-  private let state = Mutex(State())
+  private let state = Locked(State())
 
   /// Returns a thread without a task; nil where the system has none to give.
   fileprivate func take(for stall: Stall) throws(CorpusError) -> ReadingThread? {
