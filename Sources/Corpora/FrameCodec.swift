@@ -117,11 +117,10 @@ package final class FrameDecoder {
 
   /// Decodes one whole frame into `destination`, which must be exactly as large as its content.
   ///
+  /// - Returns: What is wrong with the frame; nil if nothing is.
   package func decode(
     _ frame: UnsafeRawBufferPointer, into destination: UnsafeMutableRawBufferPointer
-  )
-    -> FrameFault?
-  {
+  ) -> FrameFault? {
     let result = ZSTD_decompressDCtx(
       context, destination.baseAddress, destination.count, frame.baseAddress, frame.count)
     if ZSTD_isError(result) != 0 {

@@ -27,7 +27,7 @@ enum PathPattern {
     guard !pattern.utf8.contains(0) else { return [] }
     let start = pattern.hasPrefix("/") ? "" : folder
     var paths = [start]
-    for part in (pattern + suffix).split(separator: "/") {
+    for part in (pattern + suffix).unicodeScalars.split(separator: "/") {
       var longer: [String] = []
       for path in paths {
         for name in try names(matching: String(part), in: path, access) {
@@ -51,8 +51,11 @@ enum PathPattern {
     do throws(CorpusError) {
       known = try access.names(in: folder.isEmpty ? "/" : folder)
     } catch {
-      // A file among the folders that an earlier part matches, or one that is gone by now.
-      if case .cannotOpen(_, let code) = error, code == ENOENT || code == ENOTDIR { return [] }
+      // A file among the folders that an earlier part matches, a link to nothing, or one that is
+      // gone by now.
+      if case .cannotOpen(_, let code) = error, [ENOENT, ENOTDIR, ELOOP].contains(code) {
+        return []
+      }
       throw error
     }
     var names: [String] = []
@@ -68,13 +71,14 @@ enum PathPattern {
   /// The only name that a part matches; nil if it may match several.
   private static func literal(_ part: String) -> String? {
     var (name, isEscaped) = ("", false)
-    for character in part {
+    // By scalars, as fnmatch takes it: a mark that follows a star makes it no other character.
+    for character in part.unicodeScalars {
       if !isEscaped, character == "\\" {
         isEscaped = true
         continue
       }
-      if !isEscaped, "*?[".contains(character) { return nil }
-      name.append(character)
+      if !isEscaped, "*?[".unicodeScalars.contains(character) { return nil }
+      name.unicodeScalars.append(character)
       isEscaped = false
     }
     return name

@@ -160,7 +160,10 @@ struct SpecResolver {
       for match in matches {
         for shard in try shards(at: match, of: domain, format: format) {
           let shardPath = shard.description.path
-          if let earlier = seen.updateValue(shardPath, forKey: shard.place) {
+          // Nothing would be read twice of empty files, which a store of contents has but one of.
+          if shard.description.byteCount > 0,
+            let earlier = seen.updateValue(shardPath, forKey: shard.place)
+          {
             throw .spec(
               path: path, domain: domain.name,
               .matchedTwice(path: shardPath, earlierPath: earlier))

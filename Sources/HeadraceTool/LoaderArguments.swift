@@ -59,12 +59,6 @@ struct LoaderArguments: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "What happens when a row meets a damaged frame: off (the command fails) or collect (the "
-        + "frame is skipped from then on).", valueName: "rule"))
-  var quarantine = LoaderOptions().quarantine
-
-  @Option(
-    help: ArgumentHelp(
       "The frames that are skipped from the beginning; what verify --quarantine writes.",
       valueName: "file"))
   var quarantined: String?
@@ -106,7 +100,6 @@ struct LoaderArguments: ParsableArguments {
     options.byteBudget = byteBudget.bytes
     options.threadCount = threads
     options.allowsUnusedTails = allowUnusedTails
-    options.quarantine = quarantine
     if let quarantined { options.quarantined = try Quarantine(at: quarantined) }
     options.ledgerPath = ledgerPath
     return options
@@ -149,5 +142,4 @@ struct LoaderArguments: ParsableArguments {
 }
 
 extension DrawRule: ExpressibleByArgument {}
-extension QuarantineRule: ExpressibleByArgument {}
 extension TokenType: ExpressibleByArgument {}

@@ -33,7 +33,7 @@ struct TrainCommand: ParsableCommand {
       the same too, unless --carry-over says that its domains may have changed; what has changed \
       is printed and stands in the ledger.
 
-      A frame that is damaged ends the run, unless --quarantine collect lets it go on without the \
+      A frame that is damaged ends the run, unless --skip-damage lets it go on without the \
       frame, or --quarantined names a list that has it. Held-out frames are skipped only if they \
       are on that list.
 
@@ -41,7 +41,7 @@ struct TrainCommand: ParsableCommand {
         headrace train corpora/demo --run-folder runs/a --steps 500
         headrace train corpora/demo --run-folder runs/b --option exponent=0.5
         headrace train corpora/demo --run-folder runs/c --mixture code=0.7,prose=0.3
-        headrace train corpora/demo --run-folder runs/d --quarantine collect
+        headrace train corpora/demo --run-folder runs/d --skip-damage
         headrace train --run-folder runs/a --resume
       """)
 
@@ -60,6 +60,9 @@ struct TrainCommand: ParsableCommand {
       and re-packed ones begin anew.
       """)
   var carryOver = false
+
+  @Flag(help: "Skip a frame that a row finds damaged from then on, rather than end the run.")
+  var skipDamage = false
 
   @OptionGroup(title: "LOADER OPTIONS")
   var loader: LoaderArguments
@@ -160,7 +163,7 @@ struct TrainCommand: ParsableCommand {
       }
       return configuration
     }
-    return try training.configuration(corpusPath: corpus, loader: loader)
+    return try training.configuration(corpusPath: corpus, loader: loader, skipsDamage: skipDamage)
   }
 
   /// Lets the first signal stop the run at the next step; the second ends the process at once.

@@ -87,7 +87,9 @@ struct TrainingArguments: ParsableArguments {
   }
 
   /// Returns the fully resolved configuration of a run on the corpus at `corpusPath`.
-  func configuration(corpusPath: String, loader: LoaderArguments) throws -> RunConfiguration {
+  func configuration(corpusPath: String, loader: LoaderArguments, skipsDamage: Bool) throws
+    -> RunConfiguration
+  {
     let corpus = try Corpus(at: corpusPath)
     let recipe = try loader.recipe()
     let batchTokens = max(1, loader.rows).multipliedReportingOverflow(
@@ -102,8 +104,10 @@ struct TrainingArguments: ParsableArguments {
         vocabularySize: corpus.tokenizer.vocabularySize, sequenceLength: loader.sequenceLength,
         layerCount: layers, width: width, headCount: heads),
       stepCount: stepCount, learningRate: learningRate, seed: loader.seed)
+    var options = try loader.options()
+    options.quarantine = skipsDamage ? .collect : .off
     configuration.loader = RunConfiguration.LoaderSettings(
-      try loader.options(), grouping: loader.batch().grouping)
+      options, grouping: loader.batch().grouping)
     configuration.optimizer.weightDecay = weightDecay
     if let warmUpSteps { configuration.schedule.warmUpStepCount = warmUpSteps }
     if let evaluationInterval { configuration.evaluation.stepInterval = evaluationInterval }

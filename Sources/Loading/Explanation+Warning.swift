@@ -88,9 +88,9 @@ extension Explanation.Warning: CustomStringConvertible {
       "domain \(domain) holds out no whole sequence, so no loss can be measured on it. Pack it with "
         + "a larger --held-out, or name held-out shards in the spec."
     case .unprotected(let domain, let shardCount, let total):
-      "shards of domain \(domain) without known hash or checksum: \(shardCount) of \(total). Damage in "
-        + "them may give wrong tokens unnoticed. Pack the domain's text with `headrace pack`, or "
-        + "write its shards again with hashes."
+      "shards of domain \(domain) without known hash or checksum: \(shardCount) of \(total). "
+        + "Damage in them may give wrong tokens unnoticed. Pack the domain's text with "
+        + "`headrace pack`, or write its shards again with hashes."
     case .dataEnds(let step, let askedStepCount):
       "every domain reaches its epoch cap: the run ends after step \(step) of \(askedStepCount)."
     }

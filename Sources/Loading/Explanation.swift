@@ -59,7 +59,7 @@ public struct Explanation: Sendable, Equatable {
   public struct Memory: Sendable, Equatable {
     /// The configured budget.
     public let byteBudget: Int
-    /// The least budget that works: one pool and one batch.
+    /// The least budget that works: one pool, one batch and 256 KiB for each domain of text.
     public let leastByteBudget: Int
     /// One pool.
     public let poolByteCount: Int
@@ -143,7 +143,8 @@ public struct Explanation: Sendable, Equatable {
     let batchByteCount = plan.batchByteCount
     let geometry = plan.geometry
     memory = Memory(
-      byteBudget: options.byteBudget, leastByteBudget: geometry.poolByteCount + batchByteCount,
+      byteBudget: options.byteBudget,
+      leastByteBudget: plan.leastByteCountBesideBatch + batchByteCount,
       poolByteCount: geometry.poolByteCount,
       poolLimit: plan.poolLimit, batchByteCount: batchByteCount,
       heldTextByteCount: plan.heldTextByteLimit

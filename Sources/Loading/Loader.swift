@@ -43,6 +43,7 @@ public final class Loader {
   let invalidFeedback: InvalidFeedbackRule
   let quarantineRule: QuarantineRule
   private let byteBudget: Int
+  private let leastByteCountBesideBatch: Int
   private let logger: Logger
   private let store: ShardStore
   private let cache: PoolCache
@@ -105,6 +106,7 @@ public final class Loader {
     worldSize = options.worldSize
     invalidFeedback = options.invalidFeedback
     byteBudget = options.byteBudget
+    leastByteCountBesideBatch = plan.leastByteCountBesideBatch
     do throws(MixingError) {
       self.policy = try policy.makePolicy(in: plan.policyContext)
     } catch {
@@ -303,7 +305,7 @@ public final class Loader {
       of: BatchConfiguration(
         rows: rows, sequenceLength: identity.sequenceLength, grouping: identity.grouping))
     let byteCount = local.count * (identity.sequenceLength + 1) * tokenType.byteCount
-    let least = cache.geometry.poolByteCount + byteCount
+    let least = leastByteCountBesideBatch + byteCount
     guard byteBudget >= least else { throw .byteBudget(byteCount: byteBudget, least: least) }
     batchRows = rows
     self.rows = local

@@ -75,7 +75,8 @@ public struct LoaderOptions: Sendable, Equatable {
   /// The bytes that decoded pools, frames of compressed text and one batch may take.
   ///
   /// A frame of text that finds no room, or is larger than 16 MiB, is decoded twice: once to verify
-  /// it, once to be read.
+  /// it, once to be read. What each may take is settled when the loader opens, by the size that
+  /// batches have then.
   public var byteBudget = 256 << 20
   /// The threads that decode ahead; 0 decodes in `next()`.
   public var threadCount = 1

@@ -13,6 +13,8 @@ struct LoaderPlan {
   let batchByteCount: Int
   /// The most pools that are kept in memory.
   let poolLimit: Int
+  /// What the byte budget must hold beside a batch: one pool, and a little for each domain of text.
+  let leastByteCountBesideBatch: Int
   /// The largest frame of text that a domain may keep in memory; what pools leave of the budget is
   /// shared by the domains that are text.
   let heldTextByteLimit: Int
@@ -46,17 +48,20 @@ struct LoaderPlan {
     geometry = PoolGeometry(
       layout: layouts[0], unitsPerPool: options.unitsPerPool, tokenWidth: corpus.tokenWidth)
     batchByteCount = rows.count * (batch.sequenceLength + 1) * batch.tokenType.byteCount
-    let least = geometry.poolByteCount + batchByteCount
+    let textCount = layouts.count { $0.access == .openEnded }
+    let leastTextByteCount = textCount * TextWorkspace.leastHeldByteLimit
+    leastByteCountBesideBatch = geometry.poolByteCount + leastTextByteCount
+    let least = leastByteCountBesideBatch + batchByteCount
     guard options.byteBudget >= least else {
       throw .byteBudget(byteCount: options.byteBudget, least: least)
     }
-    let poolByteBudget = options.byteBudget - batchByteCount
+    let poolByteBudget = options.byteBudget - batchByteCount - leastTextByteCount
     poolLimit = geometry.poolLimit(
       domainCount: orders.count, threadCount: options.threadCount, byteBudget: poolByteBudget)
-    let textCount = layouts.count { $0.access == .openEnded }
     heldTextByteLimit = min(
       TextWorkspace.largestHeldByteLimit,
-      (poolByteBudget - poolLimit * geometry.poolByteCount) / max(1, textCount))
+      TextWorkspace.leastHeldByteLimit
+        + (poolByteBudget - poolLimit * geometry.poolByteCount) / max(1, textCount))
   }
 
   /// What a policy may know when it is made.

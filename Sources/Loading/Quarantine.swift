@@ -122,6 +122,19 @@ public struct Quarantine: Sendable, Equatable {
     }
   }
 
+  /// Returns the entries about domains of the corpus as it is; those about other domains, or other
+  /// data under a domain's name, are left out.
+  ///
+  /// - Parameter corpus: The corpus.
+  /// - Returns: The list without them.
+  public func entries(about corpus: Corpus) -> Quarantine {
+    let fingerprints = Dictionary(
+      corpus.domains.map { ($0.name, $0.fingerprint) }, uniquingKeysWith: { first, _ in first })
+    var list = self
+    list.filter { fingerprints[$0.domain] == $0.fingerprint }
+    return list
+  }
+
   /// Keeps the entries for which `isKept` says true.
   mutating func filter(_ isKept: (Entry) -> Bool) { entries.removeAll { !isKept($0) } }
 

@@ -36,7 +36,7 @@ extension QuarantineSettings: Codable {
   /// Reads rule and list.
   ///
   /// - Parameter decoder: holds both.
-  /// - Throws: `DecodingError`, also for a list that no loader writes.
+  /// - Throws: `DecodingError`, also for entries outside of their limits.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     rule = try container.decode(QuarantineRule.self, forKey: .rule)

@@ -123,6 +123,11 @@ public struct TrainingRun: Sendable {
     } catch {
       throw .mixing(error)
     }
+    var configuration = configuration
+    if isBegun, corpusChange == .carryOver, let list = configuration.loader.quarantine?.list {
+      // What was damaged of a domain that was packed again or is gone is not damaged any more.
+      configuration.loader.quarantine?.list = list.entries(about: corpus)
+    }
     let trainer = try makeTrainer()
     let resolved = ResolvedRun(
       configuration: configuration, corpus: corpus, toolVersion: toolVersion,

@@ -63,14 +63,14 @@ struct FileAccessTests {
 
   @Test func aReadThatComesTooLateTouchesNothing() throws {
     let files = FaultyFiles()
-    let file = try reader(files, milliseconds: 50)
+    let file = try reader(files, milliseconds: 500)
     files.inject(.hangs, .read(100..<101), of: "file", count: 1)
     let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 1000, alignment: 1)
     defer { room.deallocate() }
     room.initializeMemory(as: UInt8.self, repeating: 1)
     let error = error { try file.read(into: room, at: 0) }
     #expect(
-      error?.description.hasPrefix("\(path), byte 0: a read did not come back within 50 ms.")
+      error?.description.hasPrefix("\(path), byte 0: a read did not come back within 500 ms.")
         == true)
     files.mend()
     while files.hangCount > 0 { usleep(1000) }
@@ -82,8 +82,8 @@ struct FileAccessTests {
   @Test func aFileThatDoesNotOpenIsGivenUp() throws {
     let files = FaultyFiles()
     files.inject(.hangs, .open, of: "file", count: 1)
-    let stall = error { _ = try reader(files, milliseconds: 50) }?.stall
-    #expect(stall == Stall(.opening, path: path, timeoutInMilliseconds: 50))
+    let stall = error { _ = try reader(files, milliseconds: 500) }?.stall
+    #expect(stall == Stall(.opening, path: path, timeoutInMilliseconds: 500))
     #expect(try reader(files).byteCount == bytes.count)
     files.mend()
   }
@@ -137,7 +137,7 @@ struct FileAccessTests {
   @Test func `a file that opens too late is closed`() throws {
     let files = FaultyFiles()
     files.inject(.hangs, .open, of: "file", count: 1)
-    #expect(error { _ = try reader(files, milliseconds: 50) }?.stall != nil)
+    #expect(error { _ = try reader(files, milliseconds: 500) }?.stall != nil)
     files.mend()
     files.inject(.short(1), .close, of: "file")
     #expect(wait { files.metCount == 2 })
@@ -172,7 +172,7 @@ struct FileAccessTests {
     ] {
       try folder.write(spec(domain), to: "spec.json")
       let files = FaultyFiles()
-      let access = FileAccess(opener: files, timeoutInMilliseconds: 50)
+      let access = FileAccess(opener: files, timeoutInMilliseconds: 500)
       files.inject(.hangs, call, of: suffix)
       let stall = error { _ = try Corpus(at: folder.path + "/spec.json", access: access) }?.stall
       #expect(stall?.path.hasSuffix(suffix) == true, "\(call)")
@@ -191,7 +191,7 @@ struct FileAccessTests {
     let files = FaultyFiles()
     let corpus = try Corpus(
       at: folder.path + "/spec.json", access: FileAccess(opener: files)
-    ).waiting(milliseconds: 50)
+    ).waiting(milliseconds: 500)
     files.inject(.hangs, .open, of: "a.jsonl.zst")
     let stall = error {
       _ = try corpus.unprotectedShardCount(of: .train, domainIndex: 0)

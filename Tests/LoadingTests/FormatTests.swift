@@ -104,7 +104,7 @@ struct FormatTests {
     let folder = try Self.folder(format)
     let expected = FormatOrder(folder, epochCount: 3)
     let corpus = try folder.open()
-    let tight = 800_000
+    let tight = 1_200_000
     for (threads, budget) in [
       (0, 256 << 20), (1, 256 << 20), (3, 256 << 20), (0, tight), (2, tight),
     ] {

@@ -155,12 +155,12 @@ struct StorageFaultTests {
       let faulty = try FaultyCorpus(format)
       let expected = try faulty.expected()
       faulty.files.inject(.hangs, call, of: faulty.file)
-      let loader = try faulty.loader(threads: threads, milliseconds: 300)
+      let loader = try faulty.loader(threads: threads, milliseconds: 1000)
       var batches: [[Row]] = []
       let error = try faulty.failure(loader, onto: &batches)
       let stall = try #require(error.stall, "\(error)")
       #expect(stall.domain == FaultyCorpus.domain && stall.path == faulty.path)
-      #expect(stall.timeoutInMilliseconds == 300)
+      #expect(stall.timeoutInMilliseconds == 1000)
       expect(stall, format: format, call: call, faulty)
       #expect(loader.quarantine.isEmpty)
       #expect(Array(expected.prefix(batches.count)) == batches)
@@ -202,7 +202,7 @@ struct StorageFaultTests {
       let expected = try faulty.expected()
       // The call itself never comes back, but the next one does.
       faulty.files.inject(.hangs, call, of: faulty.file, count: 1)
-      let loader = try faulty.loader(threads: threads, milliseconds: 300)
+      let loader = try faulty.loader(threads: threads, milliseconds: 1000)
       var batches: [[Row]] = []
       // What a thread meets ahead of the caller need not be an error, or is one twice: when the
       // thread is waited for too long, and when it gives up.
@@ -226,7 +226,7 @@ struct StorageFaultTests {
     let faulty = try FaultyCorpus(.native)
     faulty.files.inject(.hangs, .open, of: faulty.file)
     do {
-      let loader = try faulty.loader(threads: threads, milliseconds: 200)
+      let loader = try faulty.loader(threads: threads, milliseconds: 1000)
       var batches: [[Row]] = []
       _ = try faulty.failure(loader, onto: &batches)
     }
@@ -239,7 +239,7 @@ struct StorageFaultTests {
     let last = try faulty.folder.folder.bytes(of: faulty.file).count - 1
     faulty.files.inject(.hangs, .read(last..<last + 1), of: faulty.file)
     var batches: [[Row]] = []
-    let stall = try faulty.failure(try faulty.loader(milliseconds: 200), onto: &batches).stall
+    let stall = try faulty.failure(try faulty.loader(milliseconds: 1000), onto: &batches).stall
     #expect(stall?.stage == .opening && stall?.frame == nil && stall?.byteOffset != nil)
     faulty.files.mend()
   }
@@ -260,7 +260,7 @@ struct StorageFaultTests {
     let expected = try rows(reader(faulty.folder.open()))
     for call in [FaultyFiles.Call.open, .read(try faulty.middle())] {
       faulty.files.inject(.hangs, call, of: faulty.file)
-      let reader = try reader(faulty.corpus.waiting(milliseconds: 200))
+      let reader = try reader(faulty.corpus.waiting(milliseconds: 1000))
       let error = #expect(throws: LoadingError.self) { try rows(reader) }
       #expect(error?.stall?.path == faulty.path)
       faulty.files.mend()
@@ -281,7 +281,7 @@ struct StorageFaultTests {
       faulty.files.inject(.hangs, call, of: name)
       let error = #expect(throws: CorpusError.self) {
         try faulty.folder.open(
-          access: FileAccess(opener: faulty.files, timeoutInMilliseconds: 100))
+          access: FileAccess(opener: faulty.files, timeoutInMilliseconds: 1000))
       }
       #expect(error?.stall?.path.hasSuffix(name) == true)
       faulty.files.mend()
@@ -297,7 +297,7 @@ struct StorageFaultTests {
       options: options {
         $0.threadCount = 1
         $0.unitsPerPool = 1
-        $0.readTimeoutInMilliseconds = 200
+        $0.readTimeoutInMilliseconds = 1000
       })
     var batches: [[Row]] = []
     var stall: Stall?

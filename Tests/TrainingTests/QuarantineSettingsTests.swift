@@ -102,6 +102,31 @@ struct QuarantineSettingsTests {
     #expect(record.configuration.loader.quarantine?.list == list)
   }
 
+  @Test func aListLosesItsEntriesOfADomainThatWasPackedAgainWhenARunIsCarriedOver() throws {
+    let corpus = try corpus()
+    try damage(corpus, .train, frame: 0)
+    let opened = try corpus.open()
+    let list = Quarantine(try Verification(opened).run(), of: opened)
+    let listed = run(corpus, "listed", list: list)
+    _ = try start(listed, until: 5)
+
+    // Other tokens in shards of the same sizes, so that the natural mixture stays.
+    let mended = try SyntheticCorpus(
+      [
+        .init("code", shards: [tokensPerFrame + 5000, 6000], heldOut: Self.heldOut),
+        .init("prose", shards: [9000], heldOut: [3000]),
+      ], content: .runs(200))
+    var configuration = try TrainingRun.configuration(of: listed.folder)
+    configuration.corpusPath = mended.folder.path
+    var carried = TrainingRun(configuration, folder: listed.folder, toolVersion: "test")
+    carried.corpusChange = .carryOver
+    guard case .finished(let record) = try start(carried, resuming: true) else {
+      Issue.record("the run did not finish")
+      return
+    }
+    #expect(record.configuration.loader.quarantine?.list == Quarantine())
+  }
+
   @Test func settingsAreOmittedByDefaultAndCheckedWhenTheyAreRead() throws {
     let corpus = try corpus()
     try damage(corpus, .train, frame: 1)

@@ -3,6 +3,11 @@
 #else
   internal import Foundation
 #endif
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
 
 /// A folder of MDS shards, version 2: an `index.json` and the shards that it names.
 ///
@@ -43,6 +48,8 @@ package enum MDSFolder {
     var entries: [MDSShardEntry] = []
     var hasIndex = false
     private var folderCount = 0
+    /// How the names of shards end, compressed or not.
+    private static let shardSuffixes = [".mds", ".mds.zstd", ".mds.zst"]
 
     init(root: String, access: FileAccess) {
       self.root = root
@@ -65,13 +72,19 @@ package enum MDSFolder {
           index, "number of shards", entries.count, in: 0...MDSFolder.shardLimit)
         return
       }
-      let names = try access.names(in: folder).compactMap(\.text)
+      var names: [String] = []
+      for name in try access.names(in: folder) {
+        guard let text = name.text else {
+          throw .cannotOpen(path: folder + name.shown, code: EILSEQ)
+        }
+        names.append(text)
+      }
       for name in names.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) })
       where !name.hasPrefix(".") {
         guard let status = try access.status(of: folder + name) else { continue }
         if status.isFolder {
           try add(below: below + name + "/", depth: depth + 1)
-        } else if name.contains(".mds") {
+        } else if Self.shardSuffixes.contains(where: name.hasSuffix) {
           throw .mdsIndex(
             path: String(folder.dropLast()), shard: nil, .missingBeside(shard: name))
         }

@@ -24,7 +24,7 @@ struct Attempts {
     }
     failureCount += 1
     guard code == EIO || code == EAGAIN, failureCount < Self.attemptLimit else { return false }
-    usleep(Self.pauseInMicroseconds << useconds_t(failureCount))
+    usleep(Self.pauseInMicroseconds << useconds_t(failureCount - 1))
     return true
   }
 

@@ -16,6 +16,9 @@ package final class TextWorkspace {
   /// The largest ``heldByteLimit`` that is of use: a larger frame is not worth its memory.
   package static let largestHeldByteLimit = 16 << 20
 
+  /// The least ``heldByteLimit`` that makes sense: to decode a frame twice takes as much memory.
+  package static let leastHeldByteLimit = 256 << 10
+
   /// Creates what holds no memory yet.
   package init(heldByteLimit: Int = TextWorkspace.largestHeldByteLimit) {
     self.heldByteLimit = min(heldByteLimit, Self.largestHeldByteLimit)

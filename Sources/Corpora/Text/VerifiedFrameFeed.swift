@@ -1,3 +1,5 @@
+internal import CZstd
+
 /// What a zstd file decompresses to, each frame verified before its text is handed out.
 ///
 /// The checksum stands at a frame's end, so that text which is handed out as it comes may be
@@ -6,7 +8,7 @@
 /// 1. A frame that fits into what the workspace may hold, and whose header says so, is decoded
 ///   whole and handed out then.
 /// 2. A larger frame, or one of unknown size, is decoded twice: once to verify it, in small pieces
-///   that are forgotten, and once to be handed out.
+///   that are forgotten, by a decoder of its own, and once to be handed out.
 /// 3. A frame without a checksum can only be decoded. What libzstd does not notice, nobody does.
 ///
 /// Many programs write one frame for a whole file; large files are better cut into frames of at
@@ -67,9 +69,13 @@ package final class VerifiedFrameFeed: TextFeed {
   private func holdFrame() throws(CorpusError) -> Bool {
     isAtFrameStart = false
     let frame = feed.nextFrame
-    guard let header = try ZstdFrameHeader(file, at: frame.byteOffset), header.hasChecksum else {
-      return false
+    guard let header = try ZstdFrameHeader(file, at: frame.byteOffset) else { return false }
+    guard !header.needsTooLargeWindow else {
+      let name = String(cString: ZSTD_getErrorString(ZSTD_error_frameParameter_windowTooLarge))
+      throw .textFrame(
+        .zstd(name: name), path: path, frame: frame.index, byteOffset: frame.byteOffset)
     }
+    guard header.hasChecksum else { return false }
     guard let byteCount = header.contentByteCount, byteCount <= workspace.heldByteLimit else {
       try verify(frame)
       return false

@@ -6,6 +6,14 @@ package struct ZstdFrameHeader: Sendable, Equatable {
   package let contentByteCount: Int?
   /// Whether the frame ends with a checksum of its content.
   package let hasChecksum: Bool
+  /// The bytes that a decoder must keep of what it has decoded; nil where that is all of it.
+  private let windowByteCount: Int?
+
+  /// Whether the frame needs a larger window than libzstd takes unasked, 128 MiB.
+  ///
+  /// libzstd itself looks only where it decodes piece by piece, so that whether it refuses such a
+  /// frame depends on how much room it was given.
+  var needsTooLargeWindow: Bool { windowByteCount ?? 0 > 1 << 27 }
 
   /// Magic, descriptor, window, dictionary and content size at their longest.
   private static let byteLimit = 18
@@ -16,6 +24,10 @@ package struct ZstdFrameHeader: Sendable, Equatable {
       at: byteOffset, count: max(0, min(Self.byteLimit, file.byteCount - byteOffset)))
     guard bytes.count > 4, Self.number(in: bytes, at: 0) == ZSTD_MAGICNUMBER else { return nil }
     hasChecksum = bytes[4] & 4 != 0
+    // RFC 8878, section 3.1.1.1.2: three bits of mantissa below five of exponent.
+    let isSingleSegment = bytes[4] & 0x20 != 0
+    windowByteCount =
+      isSingleSegment || bytes.count < 6 ? nil : (8 + Int(bytes[5] & 7)) << (7 + Int(bytes[5] >> 3))
     let size = bytes.withUnsafeBytes { ZSTD_getFrameContentSize($0.baseAddress, $0.count) }
     // libzstd's two values for "unknown" and "error" are the largest there are.
     contentByteCount = Int(exactly: size)

@@ -180,7 +180,9 @@ def _memory() -> list[Row]:
         for peer in ("grain", "numpy", "mosaicml")
     ]
     ours, theirs = Run(None, "json-lines", TEXT), _theirs("datasets", domains=TEXT)
-    return [*rows, Row("memory/datasets", "peak resident memory, text of 6 domains", ours, theirs, MEMORY, limit)]
+    # Frames of text are held within the byte budget, 256 MiB unless it is set.
+    held = Target(None, None, (256 + 32) * 2**20)
+    return [*rows, Row("memory/datasets", "peak resident memory, text of 6 domains", ours, theirs, MEMORY, held)]
 
 
 def _domain_counts() -> list[Row]:
