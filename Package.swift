@@ -61,7 +61,7 @@ let package = Package(
       ],
       swiftSettings: strict),
     .target(
-      name: "HeadraceTesting", dependencies: ["Corpora", "Mixing", "Loading"],
+      name: "HeadraceTesting", dependencies: ["Corpora", "Mixing", "Loading", "CZstd"],
       path: "Tests/Support",
       swiftSettings: strict),
     // One rank as a process of its own, which LoadingTests start.

@@ -53,9 +53,7 @@ enum PathPattern {
     } catch {
       // A file among the folders that an earlier part matches, a link to nothing, or one that is
       // gone by now.
-      if case .cannotOpen(_, let code) = error, [ENOENT, ENOTDIR, ELOOP].contains(code) {
-        return []
-      }
+      if case .cannotOpen(_, let code) = error, FileStatus.isAbsence(code) { return [] }
       throw error
     }
     var names: [String] = []

@@ -1,10 +1,11 @@
 import Corpora
+import HeadraceTesting
 import Testing
 
 @Suite struct DocumentKeyTests {
   @Test(.timeLimit(.minutes(5)), arguments: 0..<200 as Range<UInt64>)
   func splitsAnyRangeOfKeysInOrderAndNeverIntoOneBucket(seed: UInt64) {
-    var generator = SeededGenerator(seed)
+    var generator = TestGenerator(seed: seed)
     // Keys that agree in a random number of leading bits.
     let shared = Int.random(in: 0..<128, using: &generator)
     let keys = (0..<200).map { _ in

@@ -1,6 +1,7 @@
 // Covers: JSONCursor.swift
 import Corpora
 import Foundation
+import HeadraceTesting
 import Testing
 
 @Suite struct JSONLineScannerTests {
@@ -119,7 +120,7 @@ import Testing
 @Suite struct JSONLineDifferentialTests {
   private struct Line: Codable, Equatable { var text: String }
 
-  private static func piece(_ generator: inout SeededGenerator) -> String {
+  private static func piece(_ generator: inout TestGenerator) -> String {
     let pieces = [
       "a", "plain text of some length ", "\\n", "\\t", "\\\"", "\\\\", "\\/", "\\u00e9", "é", "€",
       "😀", "\\ud83d\\ude00", "\\u0000", " ", "01234567", "x\\ny",
@@ -127,12 +128,12 @@ import Testing
     return pieces.randomElement(using: &generator) ?? ""
   }
 
-  private static func string(_ generator: inout SeededGenerator) -> String {
+  private static func string(_ generator: inout TestGenerator) -> String {
     let count = Int.random(in: 0..<12, using: &generator)
     return "\"" + (0..<count).map { _ in piece(&generator) }.joined() + "\""
   }
 
-  private static func value(_ generator: inout SeededGenerator, depth: Int) -> String {
+  private static func value(_ generator: inout TestGenerator, depth: Int) -> String {
     switch Int.random(in: 0..<(depth < 3 ? 9 : 7), using: &generator) {
     case 0: return "null"
     case 1: return "true"
@@ -152,7 +153,7 @@ import Testing
     }
   }
 
-  private static func line(_ generator: inout SeededGenerator) -> [UInt8] {
+  private static func line(_ generator: inout TestGenerator) -> [UInt8] {
     let before = (0..<Int.random(in: 0..<3, using: &generator)).map {
       "\"b\($0)\":" + value(&generator, depth: 0)
     }
@@ -165,7 +166,7 @@ import Testing
 
   @Test(.timeLimit(.minutes(5)), arguments: 0..<8 as Range<UInt64>)
   func agreesWithFoundation(seed: UInt64) throws {
-    var generator = SeededGenerator(seed)
+    var generator = TestGenerator(seed: seed)
     var scanner = JSONLineScanner(field: "text")
     let decoder = JSONDecoder()
     for _ in 0..<500 {
@@ -180,7 +181,7 @@ import Testing
 
   @Test(.timeLimit(.minutes(5)), arguments: 0..<8 as Range<UInt64>)
   func acceptsNoBrokenLineThatFoundationRefuses(seed: UInt64) {
-    var generator = SeededGenerator(seed)
+    var generator = TestGenerator(seed: seed)
     var scanner = JSONLineScanner(field: "text")
     let decoder = JSONDecoder()
     for _ in 0..<1500 {

@@ -1,4 +1,3 @@
-import CZstd
 import Corpora
 import HeadraceTesting
 
@@ -50,35 +49,25 @@ struct MDSSample {
   func stored(_ raw: [UInt8]) -> [UInt8] {
     switch frames {
     case .none: return raw
-    case .one(let checksum): return Self.frame(raw, checksum: checksum, size: true)
+    case .one(let checksum): return zstdFrame(raw, hasChecksum: checksum, recordsSize: true)
     case .several(let byteCount):
       var bytes: [UInt8] = []
       var rest = raw[...]
       while !rest.isEmpty {
         // A skippable frame of 3 bytes.
-        bytes += [0x53, 0x2A, 0x4D, 0x18, 3, 0, 0, 0, 1, 2, 3]
-        bytes += Self.frame(Array(rest.prefix(byteCount)), checksum: true, size: false)
+        bytes += skippableFrame([1, 2, 3])
+        bytes += zstdFrame(Array(rest.prefix(byteCount)), hasChecksum: true, recordsSize: false)
         rest = rest.dropFirst(byteCount)
       }
       return bytes
     case .sized(let byteCounts):
       var (bytes, place) = ([UInt8](), 0)
       for byteCount in byteCounts {
-        bytes += Self.frame(
-          Array(raw[place..<place + byteCount]), checksum: place == 0, size: true)
+        bytes += zstdFrame(
+          Array(raw[place..<place + byteCount]), hasChecksum: place == 0, recordsSize: true)
         place += byteCount
       }
       return bytes
-    }
-  }
-
-  private static func frame(_ bytes: [UInt8], checksum: Bool, size: Bool) -> [UInt8] {
-    guard let context = ZSTD_createCCtx() else { return [] }
-    defer { ZSTD_freeCCtx(context) }
-    ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, checksum ? 1 : 0)
-    ZSTD_CCtx_setParameter(context, ZSTD_c_contentSizeFlag, size ? 1 : 0)
-    return [UInt8](unsafeUninitializedCapacity: ZSTD_compressBound(bytes.count)) { buffer, count in
-      count = ZSTD_compress2(context, buffer.baseAddress, buffer.count, bytes, bytes.count)
     }
   }
 

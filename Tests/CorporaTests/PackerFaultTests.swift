@@ -2,6 +2,7 @@
 // Covers: InputListing.swift, BytePath.swift, TextFault.swift
 import Corpora
 import Foundation
+import HeadraceTesting
 import Testing
 
 #if canImport(Glibc)

@@ -1,13 +1,14 @@
 // Covers: Bucket.swift, ScatterResult.swift
 import Corpora
 import Foundation
+import HeadraceTesting
 import Synchronization
 import Testing
 
 @Suite struct PackerResumeTests {
   /// Two domains of several buckets and shards.
   private func makePlan(_ folder: ScratchFolder) throws -> PackPlan {
-    var generator = SeededGenerator(3)
+    var generator = TestGenerator(seed: 3)
     for name in ["a", "b"] {
       for index in 0..<6 {
         let text = (0..<2000).map { _ in "\(generator.next()) " }.joined()

@@ -3,6 +3,7 @@
 // Covers: PackReport.swift, PackProgress.swift
 import Corpora
 import Foundation
+import HeadraceTesting
 import Synchronization
 import Testing
 
@@ -21,7 +22,7 @@ private struct CharacterTokenizer: Tokenizer {
 @Suite struct PackerTests {
   /// Documents of very different lengths, some of them equal.
   private func makeInput(_ folder: ScratchFolder, seed: UInt64 = 1) throws -> [String] {
-    var generator = SeededGenerator(seed)
+    var generator = TestGenerator(seed: seed)
     var texts: [String] = []
     for index in 0..<600 {
       let count = Int.random(in: 1...(index % 50 == 0 ? 30_000 : 400), using: &generator)

@@ -1,4 +1,3 @@
-import CZstd
 import Corpora
 import Foundation
 
@@ -32,39 +31,6 @@ final class ScratchFolder {
   func exists(_ name: String) -> Bool {
     FileManager.default.fileExists(atPath: path + "/" + name)
   }
-}
-
-/// A small seeded generator, so that a failure can be made again.
-struct SeededGenerator: RandomNumberGenerator {
-  var value: UInt64
-
-  init(_ seed: UInt64) { value = seed }
-
-  mutating func next() -> UInt64 {
-    value &+= 0x9E37_79B9_7F4A_7C15
-    var z = value
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-}
-
-/// Returns one zstd frame with content size and, unless told otherwise, checksum.
-func zstdFrame(_ bytes: [UInt8], level: Int32 = 3, checksum: Bool = true) -> [UInt8] {
-  let context = ZSTD_createCCtx()
-  defer { ZSTD_freeCCtx(context) }
-  ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)
-  ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, checksum ? 1 : 0)
-  var output = [UInt8](repeating: 0, count: ZSTD_compressBound(bytes.count))
-  let count = ZSTD_compress2(context, &output, output.count, bytes, bytes.count)
-  return Array(output[..<count])
-}
-
-/// Returns a skippable frame.
-func skippableFrame(_ content: [UInt8]) -> [UInt8] {
-  let count = UInt32(content.count)
-  return [0x50, 0x2A, 0x4D, 0x18] + (0..<4).map { UInt8(truncatingIfNeeded: count >> (8 * $0)) }
-    + content
 }
 
 /// Returns a JSON line that holds `text`, made by Foundation.

@@ -1,5 +1,6 @@
 // Covers: LineReader.swift, LargeDocumentAllowance.swift, TextBuffer.swift
 import Corpora
+import HeadraceTesting
 import Testing
 
 /// Bytes of an array, a few at a time.
@@ -143,7 +144,7 @@ private func lines(_ feed: any TextFeed, limit: Int = 1 << 20) throws -> [FoundL
     let b = Array("ond\n".utf8)
     let file =
       skippableFrame([1, 2, 3]) + zstdFrame(a) + skippableFrame([]) + zstdFrame([])
-      + zstdFrame(b, checksum: false) + skippableFrame([9])
+      + zstdFrame(b, hasChecksum: false) + skippableFrame([9])
     #expect(try lines(ofFile: file).map(\.text) == ["first", "second"])
   }
 
@@ -189,7 +190,7 @@ private func lines(_ feed: any TextFeed, limit: Int = 1 << 20) throws -> [FoundL
   @Test(.timeLimit(.minutes(5)))
   func damageWithoutChecksumNeitherCrashesNorHangs() throws {
     let text = (0..<12).map { "line \($0 * $0)\n" }.joined()
-    let file = zstdFrame(Array(text.utf8), checksum: false)
+    let file = zstdFrame(Array(text.utf8), hasChecksum: false)
     for bit in 0..<8 * file.count {
       var damaged = file
       damaged[bit / 8] ^= 1 << (bit % 8)

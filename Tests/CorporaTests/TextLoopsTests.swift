@@ -7,7 +7,7 @@ import Testing
 @Suite(.timeLimit(.minutes(5)))
 struct TextLoopsTests {
   /// Bytes of which about one in `rarity` is of the kind that the loops stop at.
-  private func bytes(_ generator: inout SeededGenerator, rarity: Int) -> [UInt8] {
+  private func bytes(_ generator: inout TestGenerator, rarity: Int) -> [UInt8] {
     let special = Array("\"\\\\\\nt/rbfu".utf8) + [0x00, 0x0A, 0x1F, 0x20, 0x7F, 0x80, 0xC3, 0xFF]
     return (0..<Int.random(in: 0...150, using: &generator)).map { _ in
       Int.random(in: 0..<rarity, using: &generator) == 0
@@ -22,7 +22,7 @@ struct TextLoopsTests {
 
   @Test(arguments: [1, 3, 20, 200])
   func theFirstSpecialByteIsFound(rarity: Int) {
-    var generator = SeededGenerator(UInt64(rarity))
+    var generator = TestGenerator(seed: UInt64(rarity))
     for _ in 0..<2000 {
       let bytes = bytes(&generator, rarity: rarity)
       // From every alignment, and with bytes behind the end that must not be looked at.
@@ -66,7 +66,7 @@ struct TextLoopsTests {
 
   @Test(arguments: [1, 3, 20, 200])
   func escapesAreUndoneUpToWhatNeedsACloserLook(rarity: Int) {
-    var generator = SeededGenerator(UInt64(rarity) + 10)
+    var generator = TestGenerator(seed: UInt64(rarity) + 10)
     for _ in 0..<2000 {
       let bytes = bytes(&generator, rarity: rarity)
       let expected = unescaped(bytes)

@@ -1,6 +1,7 @@
 // Covers: VerificationReport.swift
 import Corpora
 import Foundation
+import HeadraceTesting
 import Testing
 
 @Suite struct VerificationTests {
@@ -8,7 +9,7 @@ import Testing
   ///
   /// - Returns: the corpus's folder.
   private func pack(in folder: ScratchFolder) throws -> String {
-    var generator = SeededGenerator(7)
+    var generator = TestGenerator(seed: 7)
     for domain in ["large", "small"] {
       var lines = ""
       for _ in 0..<(domain == "large" ? 400 : 20) {

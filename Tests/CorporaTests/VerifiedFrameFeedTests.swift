@@ -1,4 +1,5 @@
 import Corpora
+import HeadraceTesting
 import Testing
 
 /// What a feed gives before it ends or fails.
@@ -29,7 +30,7 @@ struct VerifiedFrameFeedTests {
   }
   private static let file =
     zstdFrame(texts[0]) + skippableFrame([1, 2, 3]) + zstdFrame(texts[1]) + zstdFrame(texts[2])
-    + zstdFrame(texts[3], checksum: false)
+    + zstdFrame(texts[3], hasChecksum: false)
 
   @Test(arguments: [1, 7, 64, 100_000])
   func `gives the text of all frames, in pieces of any size`(pieceByteCount: Int) throws {

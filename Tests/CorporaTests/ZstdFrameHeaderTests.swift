@@ -1,4 +1,3 @@
-import CZstd
 import Corpora
 import HeadraceTesting
 import Testing
@@ -8,16 +7,6 @@ struct ZstdFrameHeaderTests {
   private let folder: TemporaryFolder
 
   init() throws { folder = try TemporaryFolder() }
-
-  private static func frame(_ bytes: [UInt8], checksum: Bool, size: Bool) -> [UInt8] {
-    guard let context = ZSTD_createCCtx() else { return [] }
-    defer { ZSTD_freeCCtx(context) }
-    ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, checksum ? 1 : 0)
-    ZSTD_CCtx_setParameter(context, ZSTD_c_contentSizeFlag, size ? 1 : 0)
-    return [UInt8](unsafeUninitializedCapacity: ZSTD_compressBound(bytes.count)) { buffer, count in
-      count = ZSTD_compress2(context, buffer.baseAddress, buffer.count, bytes, bytes.count)
-    }
-  }
 
   /// A skippable frame of 3 bytes.
   private static let skippable: [UInt8] = [0x53, 0x2A, 0x4D, 0x18, 3, 0, 0, 0, 1, 2, 3]
@@ -33,8 +22,8 @@ struct ZstdFrameHeaderTests {
   func sound(byteCount: Int, checksum: Bool) throws {
     let content = (0..<byteCount).map { UInt8(truncatingIfNeeded: $0 &* $0) }
     for size in [false, true] {
-      let frame = Self.frame(content, checksum: checksum, size: size)
-      let next = Self.frame([1, 2, 3], checksum: !checksum, size: true)
+      let frame = zstdFrame(content, hasChecksum: checksum, recordsSize: size)
+      let next = zstdFrame([1, 2, 3], hasChecksum: !checksum)
       for bytes in [frame + next, Self.skippable + Self.skippable + frame + next] {
         let header = try #require(try header(bytes))
         #expect(header.hasChecksum == checksum)
@@ -44,7 +33,7 @@ struct ZstdFrameHeaderTests {
   }
 
   @Test func `what is no frame has no header`() throws {
-    let frame = Self.frame([1, 2, 3], checksum: true, size: true)
+    let frame = zstdFrame([1, 2, 3])
     #expect(try header([]) == nil)
     #expect(try header(Array("{\"text\": \"a\"}\n".utf8)) == nil)
     #expect(try header(Self.skippable) == nil)

@@ -136,7 +136,7 @@ struct DocumentMarksTests {
   @Test(arguments: [1, 2, 31, 32, 33, 64, 65, 512]) func marksAreThoseOfTheReference(
     length: Int
   ) throws {
-    var generator = SeededGenerator(UInt64(length))
+    var generator = TestGenerator(seed: UInt64(length))
     for density in [0, 1, 10, 50, 100] {
       for endOfText in [0, 256, 65_535] {
         let rows = (0..<7).map { _ in
@@ -246,20 +246,5 @@ struct DocumentMarksTests {
       }
       #expect(Set(rows).count == 1)
     }
-  }
-}
-
-/// SplitMix64, for made-up rows.
-private struct SeededGenerator {
-  private var state: UInt64
-
-  init(_ seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
   }
 }

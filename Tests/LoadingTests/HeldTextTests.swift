@@ -1,5 +1,4 @@
 // Covers: TextWorkspace.swift, VerifiedFrameFeed.swift
-import CZstd
 import Corpora
 import HeadraceTesting
 import Loading
@@ -33,23 +32,12 @@ struct HeldTextTests {
     var file: [UInt8] = []
     var rest = text[...]
     for (index, count) in [40_000, 0, 300_000, 1, 140_000, 90_000, Int.max].enumerated() {
-      file += frame(
+      file += zstdFrame(
         Array(rest.prefix(count)), hasChecksum: index != 4, recordsSize: index != 5)
-      file += [0x50, 0x2A, 0x4D, 0x18, 3, 0, 0, 0, 1, 2, 3]
+      file += skippableFrame([1, 2, 3])
       rest = rest.dropFirst(count)
     }
     return file
-  }
-
-  private static func frame(_ text: [UInt8], hasChecksum: Bool, recordsSize: Bool) -> [UInt8] {
-    guard let context = ZSTD_createCCtx() else { return [] }
-    defer { ZSTD_freeCCtx(context) }
-    ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, hasChecksum ? 1 : 0)
-    ZSTD_CCtx_setParameter(context, ZSTD_c_contentSizeFlag, recordsSize ? 1 : 0)
-    var frame = [UInt8](repeating: 0, count: ZSTD_compressBound(text.count))
-    frame.removeLast(
-      frame.count - ZSTD_compress2(context, &frame, frame.count, text, text.count))
-    return frame
   }
 
   private func loader(_ folder: FormatFolder, byteBudget: Int, threadCount: Int = 0) throws
@@ -113,7 +101,7 @@ struct HeldTextTests {
   @Test func `a frame whose window is too large is refused at every budget`() throws {
     let texts = try Texts()
     let name = texts.framed.files[0][0]
-    var frame = Self.frame(
+    var frame = zstdFrame(
       try texts.plain.folder.bytes(of: texts.plain.files[0][0]), hasChecksum: true,
       recordsSize: false)
     // A window of 256 MiB; without a recorded size the window is the byte after the descriptor.

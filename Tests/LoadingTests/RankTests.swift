@@ -92,7 +92,7 @@ struct RankTests {
   }
 
   private func plan(_ corpus: SyntheticCorpus, seed: UInt64, isGrouped: Bool) -> Plan {
-    var generator = SplitMix(state: seed)
+    var generator = TestGenerator(seed: seed)
     var script = script(corpus, "chain-\(seed)", rows: 48)
     script.ledger = corpus.folder.path + "/ledger-\(seed).jsonl"
     script.epochCaps = ["data": 4, "prose": 2.3]
@@ -120,7 +120,7 @@ struct RankTests {
     try corpus.folder.remove("ledger-\(seed).jsonl")
     #expect(expected.rows.count > 18 * 24 && !expected.hasEnded)
 
-    var generator = SplitMix(state: UInt64(seed) &+ 100)
+    var generator = TestGenerator(seed: UInt64(seed) &+ 100)
     var (step, leg) = (0, 0)
     var (rows, digests): ([String], [String]) = ([], [])
     var checkpoint: String?
@@ -330,18 +330,5 @@ struct RankTests {
         #expect(try ranks.map { try $0.next()?.rows() } == [0, 47, 95].map { [rows[$0]] })
       }
     }
-  }
-}
-
-/// Random numbers of a test, from its seed.
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
   }
 }

@@ -1,3 +1,4 @@
+import HeadraceTesting
 import Mixing
 import Testing
 

@@ -102,18 +102,7 @@ extension Apportionment {
   }
 }
 
-/// A small generator for test inputs, so that failures can be repeated: SplitMix64.
-struct TestGenerator: RandomNumberGenerator {
-  var seed: UInt64
-
-  mutating func next() -> UInt64 {
-    seed &+= 0x9E37_79B9_7F4A_7C15
-    var z = seed
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-
+extension TestGenerator {
   /// Weights from 1e-9 to 1 before they are normalised, spread evenly over the orders of magnitude.
   mutating func weights(_ count: Int, zeros: Bool) -> [Double] {
     var weights = (0..<count).map { _ in

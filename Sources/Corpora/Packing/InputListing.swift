@@ -144,7 +144,7 @@ package struct InputListing {
     var status = stat()
     if stat(path.bytes, &status) != 0 {
       let code = errno
-      guard [ENOENT, ENOTDIR, ELOOP].contains(code) else {
+      guard FileStatus.isAbsence(code) else {
         throw .cannotOpen(path: path.shown, code: code)
       }
       notify(.danglingLink(path: path.shown))

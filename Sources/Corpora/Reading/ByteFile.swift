@@ -70,7 +70,7 @@ package struct DiskOpener: ByteFileOpener {
     var status = stat()
     if stat(path, &status) == 0 { return FileStatus(status) }
     let code = errno
-    if [ENOENT, ENOTDIR, ELOOP].contains(code) { return nil }
+    if FileStatus.isAbsence(code) { return nil }
     throw .cannotOpen(path: path, code: code)
   }
 

@@ -45,7 +45,7 @@ package struct FileAccess: Sendable {
   /// Opens a file.
   func open(_ path: String) throws(CorpusError) -> OpenFile {
     let (opener, closer) = (opener, threads?.crew)
-    return try call(.opening, path) { () throws(CorpusError) in
+    return try lookUp(path) { () throws(CorpusError) in
       OpenFile(try opener.open(path), closer: closer)
     }
   }
@@ -53,17 +53,13 @@ package struct FileAccess: Sendable {
   /// Returns what stands at a path, links followed; nil if nothing does.
   func status(of path: String) throws(CorpusError) -> FileStatus? {
     let opener = opener
-    return try Attempts.untilDone { () throws(CorpusError) in
-      try call(.opening, path) { () throws(CorpusError) in try opener.status(of: path) }
-    }
+    return try lookUp(path) { () throws(CorpusError) in try opener.status(of: path) }
   }
 
   /// Returns the names in a folder, in no order.
   func names(in folder: String) throws(CorpusError) -> [BytePath] {
     let opener = opener
-    return try Attempts.untilDone { () throws(CorpusError) in
-      try call(.opening, folder) { () throws(CorpusError) in try opener.names(in: folder) }
-    }
+    return try lookUp(folder) { () throws(CorpusError) in try opener.names(in: folder) }
   }
 
   /// Reads some of the bytes at `byteOffset`.
@@ -84,6 +80,13 @@ package struct FileAccess: Sendable {
   /// Returns the file's size now.
   func currentByteCount(of file: OpenFile, path: String) throws(CorpusError) -> Int {
     try call(.reading, path) { () throws(CorpusError) in file.bytes.currentByteCount() }
+  }
+
+  /// Makes a call about a path, again for as long as it fails with what may pass.
+  private func lookUp<Value: Sendable>(
+    _ path: String, _ body: @escaping @Sendable () throws(CorpusError) -> Value
+  ) throws(CorpusError) -> Value {
+    try Attempts.untilDone { () throws(CorpusError) in try call(.opening, path, body) }
   }
 
   private func call<Value: Sendable>(

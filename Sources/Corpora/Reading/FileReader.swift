@@ -25,7 +25,7 @@ package final class FileReader: Sendable {
     self.path = path
     self.access = access
     self.activity = activity
-    file = try Attempts.untilDone { () throws(CorpusError) in try access.open(path) }
+    file = try access.open(path)
   }
 
   /// Fills `buffer` with the bytes at `byteOffset`.

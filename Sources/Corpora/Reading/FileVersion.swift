@@ -50,6 +50,10 @@ package struct FileStatus: Sendable {
     isFolder = status.st_mode & S_IFMT == S_IFDIR
     version = FileVersion(status)
   }
+
+  /// Whether a look-up that failed with `code` says that nothing stands at the path, rather than
+  /// that it could not be looked at.
+  static func isAbsence(_ code: Int32) -> Bool { [ENOENT, ENOTDIR, ELOOP].contains(code) }
 }
 
 extension stat {

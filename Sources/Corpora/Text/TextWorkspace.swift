@@ -24,6 +24,13 @@ package final class TextWorkspace {
     self.heldByteLimit = min(heldByteLimit, Self.largestHeldByteLimit)
   }
 
+  /// Makes room for a frame of `byteCount` bytes, and for somewhat larger ones that may follow.
+  func reserveHeld(_ byteCount: Int) {
+    guard byteCount > held.capacity else { return }
+    let power = 1 << (Int.bitWidth - (byteCount - 1).leadingZeroBitCount)
+    held.reserve(min(power, heldByteLimit), keeping: 0)
+  }
+
   /// The context, as if it were new.
   func takeContext() throws(CorpusError) -> ZstdContext {
     let context = if let context { context } else { try ZstdContext() }

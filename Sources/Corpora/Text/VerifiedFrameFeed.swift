@@ -80,8 +80,7 @@ package final class VerifiedFrameFeed: TextFeed {
       try verify(frame)
       return false
     }
-    // Once for all frames; what is not written takes no memory.
-    workspace.held.reserve(workspace.heldByteLimit, keeping: 0)
+    workspace.reserveHeld(byteCount)
     (textByteCount, takenByteCount) = (0, 0)
     textByteCount = try feed.readWholeFrame(
       into: UnsafeMutableRawBufferPointer(start: workspace.held.base, count: byteCount))
