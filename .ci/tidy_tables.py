@@ -65,7 +65,7 @@ IMPORTS: dict[str, set[str]] = {
     },
     "HeadraceABI": {"Headrace", "CHeadrace"},
     # The conformance suites in Tests/Support.
-    "HeadraceTesting": {"Corpora", "Mixing", "Loading", "Testing"},
+    "HeadraceTesting": {"Corpora", "Mixing", "Loading", "Testing", "CZstd"},
     # A program that tests start, in Tests/RankProcess.
     "RankProcess": {"Corpora", "Mixing", "Loading"},
     # What parsers must hold to, and libFuzzer's program.

@@ -1,3 +1,4 @@
+// Covers: TextWorkspace.swift
 import Corpora
 import HeadraceTesting
 import Testing
