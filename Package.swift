@@ -34,7 +34,7 @@ let package = Package(
       dependencies: ["CZstd", "CKernels", .product(name: "Crypto", package: "swift-crypto")],
       swiftSettings: strict),
     .target(name: "Kernels", dependencies: ["CKernels"], swiftSettings: strict),
-    .target(name: "Mixing", swiftSettings: strict),
+    .target(name: "Mixing", dependencies: ["Kernels"], swiftSettings: strict),
     .target(
       name: "Loading",
       dependencies: [

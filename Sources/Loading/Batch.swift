@@ -124,6 +124,10 @@ public struct BatchFacts: Sendable {
   /// Why the asked mixture was what it was, in the policy's words.
   public var reason: String { storage.moment.reason }
 
+  /// What the policy took each domain to be worth when the batch was drawn, `[domain]`, in its own
+  /// unit; nil if it knew no such thing.
+  public var rewards: [Double]? { storage.moment.rewards }
+
   /// The step of the last feedback that the policy had observed; 0 if none.
   public var lastObservedStep: Int { storage.lastObservedStep }
 
@@ -139,11 +143,13 @@ final class PolicyMoment: Sendable {
   let policy: any MixturePolicy
   let mixture: Mixture
   let reason: String
+  let rewards: [Double]?
 
   init(_ policy: any MixturePolicy) {
     self.policy = policy
     mixture = policy.mixture
     reason = policy.reason
+    rewards = policy.rewards
   }
 }
 
@@ -293,7 +299,9 @@ final class BatchStorage: @unchecked Sendable {
       identity: identity, step: step, rowTotal: rowTotalAfter, drawCount: drawCountAfter,
       positions: Array(positionsAfter), rowCounts: Array(rowCountsAfter),
       credits: Array(creditsAfter), departed: past.departed, quarantine: quarantine,
-      lastObservedStep: lastObservedStep, observed: [], refusedFeedbackCount: refusedFeedbackCount,
+      lastObservedStep: lastObservedStep, observed: [],
+      effective: moment.policy.readsFeedback ? Array(effectiveShares) : [],
+      refusedFeedbackCount: refusedFeedbackCount,
       ledgerByteCount: ledgerByteCount, ledgerHeaderByteOffset: past.ledgerHeaderByteOffset,
       policy: erased, textMarks: marksAfter)
   }

@@ -69,11 +69,15 @@ public struct LedgerLine: Sendable, Equatable, Codable {
   public var feedback: [Feedback]
   /// How often invalid feedback had been refused.
   public var refusedFeedbackCount: Int
+  /// What the policy took each domain to be worth, `[domain]`, in its own unit; nil if it knew no
+  /// such thing.
+  public var rewards: [Double]?
   /// The damaged frames that were skipped, whole; nil for none.
   public var quarantine: Quarantine?
 
   private enum CodingKeys: String, CodingKey {
     case step, rows, asked, effective, positions, credits, drawn, reason, feedback, quarantine
+    case rewards
     case drawCount = "draw_count"
     case lastObservedStep = "last_observed_step"
     case refusedFeedbackCount = "refused_feedback_count"
@@ -126,6 +130,7 @@ extension LedgerLine {
       rows >= 1 && drawCount >= 0 && positions.allSatisfy { $0 >= 0 }
       && drawn.allSatisfy { (0...rows).contains($0) } && drawn.reduce(0, &+) == rows
       && credits.reduce(0, &+) == 0 && quarantine?.isSound ?? true
+      && rewards.map { $0.count == domainCount } ?? true
     guard isSound else { throw .rows }
   }
 }

@@ -151,9 +151,13 @@ final class LedgerWriter {
     append(",\"feedback\":[")
     for (index, report) in feedback.enumerated() {
       if index > 0 { append(",") }
-      appendFeedback(report)
+      appendJSON(report)
     }
     append("]")
+    if let rewards = batch.moment.rewards {
+      append(",\"rewards\":")
+      appendJSON(rewards)
+    }
     if !batch.quarantine.isEmpty {
       append(",\"quarantine\":")
       appendQuarantine(batch.quarantine)
@@ -255,14 +259,14 @@ final class LedgerWriter {
     }
   }
 
-  private func appendFeedback(_ feedback: Feedback) {
+  private func appendJSON(_ value: some Encodable) {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
     do {
-      buffer += try encoder.encode(feedback)
+      buffer += try encoder.encode(value)
     } catch {
-      // Feedback is validated before it comes here, so every number is finite.
-      preconditionFailure("feedback did not encode: \(error)")
+      // Feedback is validated before it comes here, and a policy makes finite numbers of it.
+      preconditionFailure("feedback or rewards did not encode: \(error)")
     }
   }
 }

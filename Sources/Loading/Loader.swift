@@ -62,6 +62,9 @@ public final class Loader {
   private var past = RunPast()
   /// The feedback that was observed since the last batch, for the ledger.
   private var observed: [Feedback] = []
+  /// The shares that the last batch was drawn by, in parts of 2^48; empty where the policy reads no
+  /// feedback, and before the first batch.
+  private var effectiveBefore: [Int64] = []
   private var isClosed = false
 
   /// B, the rows of the next batch over all ranks; may be changed at any step.
@@ -197,6 +200,7 @@ public final class Loader {
     throws(LoadingError) -> Bool
   {
     precondition(!isClosed, "the loader was closed")
+    try preparePolicy()
     storage.moment = moment
     while true {
       guard try draw.plan(asked: moment.mixture, rows: batchRows, into: storage) else {
@@ -213,6 +217,20 @@ public final class Loader {
         guard try collectDamage() else { throw error }
       }
     }
+  }
+
+  /// Lets a policy that follows the steps come to the next one.
+  private func preparePolicy() throws(LoadingError) {
+    guard policy.followsSteps else { return }
+    do throws(MixingError) {
+      try policy.prepare(
+        for: UpcomingStep(
+          step: step + 1, tokenTotal: draw.rowTotal * identity.sequenceLength))
+    } catch {
+      throw .mixing(error)
+    }
+    guard policy.mixture != moment.mixture || policy.reason != moment.reason else { return }
+    moment = PolicyMoment(policy)
   }
 
   private func gather(_ storage: BatchStorage, tokens: UnsafeMutableRawPointer)
@@ -274,6 +292,7 @@ public final class Loader {
       storage.ledgerByteCount = ledger.byteCount
     }
     observed.removeAll(keepingCapacity: true)
+    if policy.readsFeedback { effectiveBefore = Array(storage.effectiveShares) }
     step += 1
   }
 
@@ -316,12 +335,18 @@ public final class Loader {
   /// Takes in what training reported of a step; the next batch is drawn by the mixture that follows
   /// from it.
   ///
-  /// Steps may be left out, but not repeated, and a step must have been handed out.
+  /// Steps may be left out, but not repeated, and a step must have been handed out. Feedback on the
+  /// last batch need not say by which shares that was drawn.
   ///
   /// - Parameter feedback: The report of one step.
-  /// - Throws: ``LoadingError/mixing(_:)`` for a step out of order; for NaN, infinite or misshapen
-  ///   feedback as ``LoaderOptions/invalidFeedback`` says. The policy has not seen it then.
+  /// - Throws: ``LoadingError/mixing(_:)`` for a step out of order, and for feedback without what
+  ///   ``feedbackNeeds`` names; for NaN, infinite or misshapen feedback as
+  ///   ``LoaderOptions/invalidFeedback`` says. The policy has not seen it then.
   public func observe(_ feedback: Feedback) throws(LoadingError) {
+    var feedback = feedback
+    if feedback.shares == nil, feedback.step == step, !effectiveBefore.isEmpty {
+      feedback.shares = effectiveBefore.map { Double($0) / Double(Mixture.one) }
+    }
     do throws(MixingError) {
       try feedback.validateStep(lastHandedOut: step, lastObserved: lastObservedStep)
       do throws(MixingError) {
@@ -332,6 +357,7 @@ public final class Loader {
         guard invalidFeedback == .keepMixture else { throw error }
         return
       }
+      try feedback.validate(needs: policy.feedbackNeeds)
     } catch {
       throw .mixing(error)
     }
@@ -369,6 +395,13 @@ public final class Loader {
   /// Whether the policy learns from feedback; if not, nothing has to be measured for it.
   public var readsFeedback: Bool { policy.readsFeedback }
 
+  /// What the policy reads of the feedback; only that has to be measured.
+  public var feedbackNeeds: FeedbackNeeds { policy.feedbackNeeds }
+
+  /// What the policy took each domain to be worth at the last step that it observed, `[domain]`, in
+  /// the policy's own unit; nil if it knows no such thing, or not yet.
+  public var rewards: [Double]? { moment.rewards }
+
   // MARK: Checkpoints
 
   /// Returns the state now: after the last batch, with what was observed and set since.
@@ -390,7 +423,7 @@ public final class Loader {
       identity: identity, step: step, rowTotal: draw.rowTotal, drawCount: draw.drawCount,
       positions: Array(draw.positions), rowCounts: Array(draw.rowCounts), credits: draw.credits,
       departed: past.departed, quarantine: quarantine, lastObservedStep: lastObservedStep,
-      observed: observed,
+      observed: observed, effective: effectiveBefore,
       refusedFeedbackCount: refusedFeedbackCount, ledgerByteCount: ledger?.byteCount ?? 0,
       ledgerHeaderByteOffset: past.ledgerHeaderByteOffset, policy: erased,
       textMarks: reader.marks(before: UnsafeBufferPointer(draw.positions)))
@@ -458,6 +491,7 @@ public final class Loader {
     lastObservedStep = state.lastObservedStep
     refusedFeedbackCount = state.refusedFeedbackCount
     observed = state.observed
+    effectiveBefore = state.effective ?? []
     guard !change.isEmpty else { return nil }
     change.lastFeedback = checkpoint.observed
     logger.notice(

@@ -127,6 +127,9 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
   public var lastObservedStep: Int
   /// The feedback that was observed since the last batch, which the next ledger line will hold.
   public var observed: [Feedback]
+  /// The shares that the last batch was drawn by, in parts of 2^48, `[domain]`, which feedback on
+  /// it may leave out; nil where the policy reads no feedback, and before the first batch.
+  public var effective: [Int64]?
   /// How often invalid feedback was refused.
   public var refusedFeedbackCount: Int
   /// The ledger's length in bytes; 0 if there is none.
@@ -142,7 +145,7 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
   public static let sectionName = "loader"
 
   private enum CodingKeys: String, CodingKey {
-    case identity, step, positions, credits, departed, quarantine, policy, observed
+    case identity, step, positions, credits, departed, quarantine, policy, observed, effective
     case rowCounts = "row_counts"
     case rowTotal = "row_total"
     case drawCount = "draw_count"
@@ -156,14 +159,16 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
   /// More rows than this are taken for damage; no sum of positions overflows below it.
   private static let rowLimit = 1 << 60
 
-  /// Returns the checkpoint as JSON with sorted keys; equal checkpoints have equal bytes.
+  /// Returns the checkpoint as JSON with sorted keys and, behind a byte of 0, the policy's arrays
+  /// if it has any; equal checkpoints have equal bytes.
   ///
   /// - Returns: UTF-8 bytes for ``init(bytes:path:)``.
   public func encoded() -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     do {
-      return Array(try encoder.encode(self))
+      let fields = Array(try encoder.encode(self))
+      return policy.arrays.isEmpty ? fields : fields + [0] + policy.arrays
     } catch {
       // Integers, strings and arrays of them always encode.
       preconditionFailure("a checkpoint did not encode: \(error)")
@@ -190,8 +195,11 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
   /// - Throws: ``LoadingError/checkpointDamaged(path:_:)`` if it does not decode or contradicts
   ///   itself.
   public init(bytes: [UInt8], path: String = "checkpoint") throws(LoadingError) {
+    // JSON has no byte of 0.
+    let parts = bytes.split(separator: 0, maxSplits: 1, omittingEmptySubsequences: false)
     do {
-      self = try JSONDecoder().decode(LoaderCheckpoint.self, from: Data(bytes))
+      self = try JSONDecoder().decode(LoaderCheckpoint.self, from: Data(parts[0]))
+      try policy.setArrays(parts.count == 2 ? Array(parts[1]) : [])
     } catch {
       throw .checkpointDamaged(path: path, .content(section: "loader", reason: "\(error)"))
     }
@@ -226,6 +234,7 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
       && rowCounts.allSatisfy { $0 >= 0 }
       && departed.allSatisfy { $0.rowCount >= 1 } && rows == Int128(rowTotal)
       && credits.reduce(0, &+) == 0
+      && (effective.map { (try? Mixture(integerShares: $0))?.domainCount == count } ?? true)
       && (0...Self.rowLimit).contains(rowTotal) && (0...rowTotal).contains(drawCount)
       && (0...rowTotal).contains(step) && (0...step).contains(lastObservedStep)
       && (0...Self.rowLimit).contains(refusedFeedbackCount)
@@ -236,8 +245,9 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
   init(
     identity: LoaderIdentity, step: Int, rowTotal: Int, drawCount: Int, positions: [Int],
     rowCounts: [Int], credits: [Int64], departed: [DepartedDomain], quarantine: Quarantine,
-    lastObservedStep: Int, observed: [Feedback], refusedFeedbackCount: Int, ledgerByteCount: Int,
-    ledgerHeaderByteOffset: Int, policy: PolicyCheckpoint, textMarks: [String: TextMark]?
+    lastObservedStep: Int, observed: [Feedback], effective: [Int64], refusedFeedbackCount: Int,
+    ledgerByteCount: Int, ledgerHeaderByteOffset: Int, policy: PolicyCheckpoint,
+    textMarks: [String: TextMark]?
   ) {
     self.identity = identity
     self.step = step
@@ -250,6 +260,7 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
     self.quarantine = quarantine
     self.lastObservedStep = lastObservedStep
     self.observed = observed
+    self.effective = effective.isEmpty ? nil : effective
     self.refusedFeedbackCount = refusedFeedbackCount
     self.ledgerByteCount = ledgerByteCount
     self.ledgerHeaderByteOffset = ledgerHeaderByteOffset

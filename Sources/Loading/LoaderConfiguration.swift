@@ -95,6 +95,10 @@ public struct LoaderOptions: Sendable, Equatable {
   public var quarantined = Quarantine()
   /// What happens when a checkpoint was made on another corpus.
   public var corpusChange: CorpusChangeRule = .refuse
+  /// The steps that the run is planned for, which a policy may read; nil if nobody knows.
+  ///
+  /// The loader does not stop there.
+  public var stepCount: Int?
   /// Where the ledger is written; nil for none.
   ///
   /// Given to every rank, or to none, since checkpoints hold its length: rank 0 writes the file,

@@ -6,6 +6,8 @@ internal import Mixing
 struct LoaderPlan {
   let identity: LoaderIdentity
   let orders: [DomainOrder]
+  /// The steps that the run is planned for.
+  private let stepCount: Int?
   let geometry: PoolGeometry
   /// The rows that this rank serves of a batch.
   let rows: Range<Int>
@@ -31,6 +33,7 @@ struct LoaderPlan {
     // Where each sample is a sequence there are no frames whose tails could stay unused.
     if corpus.domains.allSatisfy(\.samplesAreSequences) { options.allowsUnusedTails = true }
     try Self.check(batch, options, domainCount: corpus.domains.count)
+    stepCount = options.stepCount
     rows = try RowSlice.rows(rank: options.rank, worldSize: options.worldSize, of: batch)
     guard batch.tokenType.holds(corpus.tokenWidth) else {
       throw .tokenType(batch.tokenType, width: corpus.tokenWidth)
@@ -68,7 +71,7 @@ struct LoaderPlan {
   var policyContext: PolicyContext {
     PolicyContext(
       domainNames: identity.domains.map(\.name),
-      sequenceCounts: identity.domains.map(\.sequenceCount))
+      sequenceCounts: identity.domains.map(\.sequenceCount), stepCount: stepCount)
   }
 
   private static func layouts(
@@ -130,6 +133,7 @@ struct LoaderPlan {
   ) throws(LoadingError) {
     try check("threads", options.threadCount, in: 0...threadLimit)
     try checkReadTimeout(inSeconds: options.readTimeoutInSeconds)
+    if let stepCount = options.stepCount { try check("planned steps", stepCount, in: 1...Int.max) }
     guard options.quarantine == .off || options.worldSize == 1 else {
       throw .quarantineCollects(worldSize: options.worldSize)
     }

@@ -13,15 +13,21 @@ public struct Feedback: Sendable, Equatable, Codable {
   /// How many target tokens each loss is the mean of, `[domain]`, ≥ 0.
   public var tokenCounts: [Int]
 
-  /// How well each domain's gradient agrees with the others', `[domain]`.
+  /// The shares that the step's batch was drawn by, `[domain]`, summing to 1.
   ///
-  /// nil means not measured.
-  public var alignments: [Double]?
+  /// The loader knows those of its last batch and fills them in. A trainer that reports on an
+  /// earlier one gives them itself; otherwise the policy takes what it asked for last.
+  public var shares: [Double]?
 
-  /// The inner products of the domain gradients, `[domain, domain]`, row-major.
-  ///
-  /// nil means not measured.
-  public var gram: [Double]?
+  /// What was measured of the domain gradients; nil if nothing was.
+  public var gradients: GradientReport?
+
+  /// The Euclidean norms of the watched layers' parameters after the step, `[layer]`; nil if they
+  /// were not measured.
+  public var parameterNorms: [Double]?
+
+  /// The Euclidean norms of what the step added to the same layers, `[layer]`.
+  public var updateNorms: [Double]?
 
   /// Creates the report of one step.
   ///
@@ -31,17 +37,29 @@ public struct Feedback: Sendable, Equatable, Codable {
   ///   - step: which step this reports on, counted from 1.
   ///   - losses: mean nats per token `[domain]`, nil where the domain was not seen.
   ///   - tokenCounts: target tokens `[domain]`.
-  ///   - alignments: agreement of the gradients `[domain]`, nil if not measured.
-  ///   - gram: inner products of the gradients `[domain, domain]`, nil if not measured.
+  ///   - shares: what the batch was drawn by `[domain]`, nil if the loader is to say.
+  ///   - gradients: what was measured of the domain gradients.
+  ///   - parameterNorms: norms of the watched layers `[layer]`.
+  ///   - updateNorms: norms of what the step added to them `[layer]`.
   public init(
-    step: Int, losses: [Double?], tokenCounts: [Int], alignments: [Double]? = nil,
-    gram: [Double]? = nil
+    step: Int, losses: [Double?], tokenCounts: [Int], shares: [Double]? = nil,
+    gradients: GradientReport? = nil, parameterNorms: [Double]? = nil,
+    updateNorms: [Double]? = nil
   ) {
     self.step = step
     self.losses = losses
     self.tokenCounts = tokenCounts
-    self.alignments = alignments
-    self.gram = gram
+    self.shares = shares
+    self.gradients = gradients
+    self.parameterNorms = parameterNorms
+    self.updateNorms = updateNorms
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case step, losses, shares, gradients
+    case tokenCounts = "token_counts"
+    case parameterNorms = "parameter_norms"
+    case updateNorms = "update_norms"
   }
 
   /// Checks that every array has its shape and every number is one that a policy may remember.
@@ -49,7 +67,7 @@ public struct Feedback: Sendable, Equatable, Codable {
   /// - Parameter domainCount: K, the number of domains of the run.
   /// - Throws: ``MixingError/feedbackShape(field:expected:found:)`` for an array of another length,
   ///   ``MixingError/feedbackNotFinite(field:index:value:)`` for NaN or infinity,
-  ///   ``MixingError/feedbackTokenCountNegative(domainIndex:value:)``, and
+  ///   ``MixingError/feedbackNegative(field:index:value:)``, and
   ///   ``MixingError/stepNotPositive(step:)``.
   public func validate(domainCount: Int) throws(MixingError) {
     guard step >= 1 else { throw .stepNotPositive(step: step) }
@@ -61,17 +79,22 @@ public struct Feedback: Sendable, Equatable, Codable {
         throw .feedbackNotFinite(field: .losses, index: index, value: loss)
       }
     }
-    for (index, count) in tokenCounts.enumerated() where count < 0 {
-      throw .feedbackTokenCountNegative(domainIndex: index, value: count)
+    try checkNotNegative(.tokenCounts, tokenCounts.map(Double.init))
+    try check(.shares, shares, count: domainCount)
+    try checkNotNegative(.shares, shares)
+    try check(.gram, gradients?.gram, count: domainCount * domainCount)
+    try check(.alignments, gradients?.alignments, count: domainCount)
+    try check(.laggedAlignments, gradients?.laggedAlignments, count: domainCount)
+    try check(.squaredNorms, gradients?.squaredNorms, count: domainCount)
+    try checkNotNegative(.squaredNorms, gradients?.squaredNorms)
+    if let counts = gradients?.microBatchCounts {
+      try checkShape(.microBatchCounts, count: counts.count, expected: domainCount)
+      try checkNotNegative(.microBatchCounts, counts.map(Double.init))
     }
-    if let alignments {
-      try checkShape(.alignments, count: alignments.count, expected: domainCount)
-      try checkFinite(.alignments, alignments)
-    }
-    if let gram {
-      try checkShape(.gram, count: gram.count, expected: domainCount * domainCount)
-      try checkFinite(.gram, gram)
-    }
+    try check(.parameterNorms, parameterNorms, count: parameterNorms?.count ?? 0)
+    try checkNotNegative(.parameterNorms, parameterNorms)
+    try check(.updateNorms, updateNorms, count: parameterNorms?.count ?? 0)
+    try checkNotNegative(.updateNorms, updateNorms)
   }
 
   /// Checks that this step was handed out and comes after the last one that was observed.
@@ -99,9 +122,21 @@ public struct Feedback: Sendable, Equatable, Codable {
     }
   }
 
-  private func checkFinite(_ field: FeedbackField, _ values: [Double]) throws(MixingError) {
+  private func check(
+    _ field: FeedbackField, _ values: [Double]?, count: Int
+  ) throws(MixingError) {
+    guard let values else { return }
+    try checkShape(field, count: values.count, expected: count)
     for (index, value) in values.enumerated() where !value.isFinite {
       throw .feedbackNotFinite(field: field, index: index, value: value)
+    }
+  }
+
+  private func checkNotNegative(
+    _ field: FeedbackField, _ values: [Double]?
+  ) throws(MixingError) {
+    for (index, value) in (values ?? []).enumerated() where value < 0 {
+      throw .feedbackNegative(field: field, index: index, value: value)
     }
   }
 }
@@ -112,8 +147,20 @@ public enum FeedbackField: String, Sendable {
   case losses
   /// ``Feedback/tokenCounts``.
   case tokenCounts
-  /// ``Feedback/alignments``.
-  case alignments
-  /// ``Feedback/gram``.
+  /// ``Feedback/shares``.
+  case shares
+  /// ``GradientReport/microBatchCounts``.
+  case microBatchCounts
+  /// ``GradientReport/gram``.
   case gram
+  /// ``GradientReport/squaredNorms``.
+  case squaredNorms
+  /// ``GradientReport/alignments``.
+  case alignments
+  /// ``GradientReport/laggedAlignments``.
+  case laggedAlignments
+  /// ``Feedback/parameterNorms``.
+  case parameterNorms
+  /// ``Feedback/updateNorms``.
+  case updateNorms
 }

@@ -46,8 +46,8 @@ public struct ManualPolicy: MixturePolicy {
     self.reason = reason
   }
 
-  /// False: feedback reaches the calling program without the policy.
-  public var readsFeedback: Bool { false }
+  /// Nothing: feedback reaches the calling program without the policy.
+  public var feedbackNeeds: FeedbackNeeds { .nothing }
 
   /// The mixture and its reason.
   public var checkpoint: Checkpoint { Checkpoint(mixture: mixture, reason: reason) }

@@ -85,8 +85,11 @@ extension MixingError: CustomStringConvertible {
       "the feedback's \(field.rawValue) have \(found) values; \(expected) are needed"
     case .feedbackNotFinite(let field, let index, let value):
       "the feedback's \(field.rawValue)[\(index)] is \(value); a policy learns from finite numbers"
-    case .feedbackTokenCountNegative(let index, let value):
-      "the feedback's token count of domain \(index) is \(value); counts are at least 0"
+    case .feedbackNegative(let field, let index, let value):
+      "the feedback's \(field.rawValue)[\(index)] is \(value); it is at least 0"
+    case .feedbackMissing(let field):
+      "the policy reads \(field.rawValue), which the feedback does not have; have the trainer measure "
+        + "what the loader's feedbackNeeds name, or choose another policy"
     case .stepNotPositive(let step):
       "feedback for step \(step); steps are counted from 1"
     case .stepNotHandedOut(let step, let last):
@@ -111,6 +114,9 @@ extension MixingError: CustomStringConvertible {
       policy '\(policy)' has no option '\(option)'\(suggestion(near)); its options: \
       \(known.isEmpty ? "none" : known.joined(separator: ", "))
       """
+    case .plannedStepsUnknown(let policy):
+      "the policy \(policy) reads how far the run is, and nobody said how many steps are planned; give "
+        + "the loader's options a stepCount"
     case .missingOption(let policy, let option):
       "policy '\(policy)' needs the option '\(option)' here"
     case .malformedOption(let policy, let option, let value, let expected):
@@ -133,6 +139,9 @@ extension MixingError: CustomStringConvertible {
       """
     case .checkpointMalformed(let policy, let underlying):
       "the checkpoint of policy '\(policy)' cannot be read: \(explanation(underlying))"
+    case .checkpointArraysDamaged(let policy, let byteCount):
+      "the \(byteCount) bytes of arrays are not those that the checkpoint of policy \(policy) was stored "
+        + "with; resume from another checkpoint"
     case .checkpointNotEncodable(let policy, let underlying):
       "the checkpoint of policy '\(policy)' cannot be written: \(explanation(underlying))"
     case .domainCountOutOfRange(let count):

@@ -54,8 +54,10 @@ public enum MixingError: Error, Sendable {
   case feedbackShape(field: FeedbackField, expected: Int, found: Int)
   /// A NaN or an infinity, at a place of a flat array.
   case feedbackNotFinite(field: FeedbackField, index: Int, value: Double)
-  /// A token count below 0.
-  case feedbackTokenCountNegative(domainIndex: Int, value: Int)
+  /// A count, a share or a norm below 0, at a place of a flat array.
+  case feedbackNegative(field: FeedbackField, index: Int, value: Double)
+  /// The policy reads something that the trainer did not measure.
+  case feedbackMissing(field: FeedbackField)
   /// A step below 1.
   case stepNotPositive(step: Int)
   /// Feedback for a step that no batch was handed out for.
@@ -71,6 +73,8 @@ public enum MixingError: Error, Sendable {
   case duplicatePolicy(name: String)
   /// An option that the policy does not have.
   case unknownOption(policy: String, option: String, near: [String], known: [String])
+  /// A policy whose memory or schedule needs to know how many steps the run is planned for.
+  case plannedStepsUnknown(policy: String)
   /// An option that the other options ask for.
   case missingOption(policy: String, option: String)
   /// An option with a value that cannot be read; `expected` says what can.
@@ -84,6 +88,8 @@ public enum MixingError: Error, Sendable {
   case checkpointOfOtherMixture(domainIndex: Int, saved: Int64, configured: Int64)
   /// A checkpoint that cannot be read.
   case checkpointMalformed(policy: String, underlying: any Error)
+  /// Packed arrays that are not those of the checkpoint.
+  case checkpointArraysDamaged(policy: String, byteCount: Int)
   /// A policy's memory that cannot be written, such as one that holds NaN.
   case checkpointNotEncodable(policy: String, underlying: any Error)
   /// Credits for no domain, or for more than ``Apportionment/domainCountRange`` allows.

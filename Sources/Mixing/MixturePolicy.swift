@@ -19,16 +19,35 @@ public protocol MixturePolicy: Sendable {
   /// Why the mixture is what it is, in a few words, for the ledger.
   var reason: String { get }
 
-  /// Whether ``observe(_:)`` does anything. If not, nothing has to be measured for this policy.
-  var readsFeedback: Bool { get }
+  /// What ``observe(_:)`` reads of a step's feedback; only that has to be measured.
+  var feedbackNeeds: FeedbackNeeds { get }
+
+  /// Whether the mixture depends on the step or on the tokens so far, so that ``prepare(for:)`` has
+  /// to be called before every batch.
+  var followsSteps: Bool { get }
+
+  /// What the policy took each domain to be worth at the last step that it observed, `[domain]`, in
+  /// the policy's own unit; nil if it knows no such thing, or not yet.
+  var rewards: [Double]? { get }
 
   /// What to store in order to go on later.
   var checkpoint: Checkpoint { get }
 
+  /// Brings ``mixture`` to the batch that is about to be drawn.
+  ///
+  /// The loader calls this before each batch if the policy ``followsSteps``, in the order of steps;
+  /// for the same step again if that could not be drawn, and after a resume. What it changes
+  /// follows from `upcoming` and from what was observed, not from how often it was called.
+  ///
+  /// - Parameter upcoming: which step comes next, and what came before it.
+  /// - Throws: ``MixingError`` if the policy has no mixture for that step.
+  mutating func prepare(for upcoming: UpcomingStep) throws(MixingError)
+
   /// Takes in one step's feedback and updates ``mixture``.
   ///
-  /// The caller has validated the feedback: shapes are right, numbers are finite, and the step is
-  /// later than the last one observed. Steps may be left out.
+  /// The caller has validated the feedback: shapes are right, numbers are finite, what
+  /// ``feedbackNeeds`` names is there, and the step is later than the last one observed. Steps may
+  /// be left out.
   ///
   /// - Parameter feedback: what the step reported.
   mutating func observe(_ feedback: Feedback)
@@ -38,4 +57,39 @@ public protocol MixturePolicy: Sendable {
   /// - Parameter checkpoint: what ``checkpoint`` was, in a policy of the same recipe.
   /// - Throws: ``MixingError`` if the checkpoint does not belong to this policy's configuration.
   mutating func restore(_ checkpoint: Checkpoint) throws(MixingError)
+}
+
+extension MixturePolicy {
+  /// False: the mixture changes by observations alone.
+  public var followsSteps: Bool { false }
+
+  /// Does nothing.
+  ///
+  /// - Parameter upcoming: is not read.
+  /// - Throws: nothing.
+  public mutating func prepare(for upcoming: UpcomingStep) throws(MixingError) {}
+
+  /// nil: the policy values no domain.
+  public var rewards: [Double]? { nil }
+
+  /// Whether ``observe(_:)`` does anything; if not, nothing has to be measured for this policy.
+  public var readsFeedback: Bool { !feedbackNeeds.isEmpty }
+}
+
+/// The batch that is about to be drawn, as a policy that follows the steps is told of it.
+public struct UpcomingStep: Sendable, Equatable {
+  /// The step that the batch is for, counted from 1.
+  public var step: Int
+  /// The target tokens of all batches before it, over all ranks.
+  public var tokenTotal: Int
+
+  /// Creates the place of a batch in its run.
+  ///
+  /// - Parameters:
+  ///   - step: the step that the batch is for, counted from 1.
+  ///   - tokenTotal: the target tokens of all batches before it.
+  public init(step: Int, tokenTotal: Int) {
+    self.step = step
+    self.tokenTotal = tokenTotal
+  }
 }

@@ -7,14 +7,18 @@ public struct PolicyContext: Sendable, Equatable {
   /// is tokenized while it is read, of which nobody knows.
   public let sequenceCounts: [Int]
 
+  /// The steps that the run is planned for, at least 1; nil if nobody said.
+  public let stepCount: Int?
+
   /// Creates the context of a corpus that was opened with a sequence length.
   ///
   /// - Parameters:
   ///   - domainNames: the names `[domain]`.
   ///   - sequenceCounts: the sequences of one epoch `[domain]`.
+  ///   - stepCount: the steps that the run is planned for, at least 1; nil if nobody said.
   /// - Precondition: both have the same length, at least 1; names are unique; counts are ≥ 0. A
   ///   corpus with an empty domain or with two of one name is refused before.
-  public init(domainNames: [String], sequenceCounts: [Int]) {
+  public init(domainNames: [String], sequenceCounts: [Int], stepCount: Int? = nil) {
     precondition(!domainNames.isEmpty, "a corpus has at least one domain")
     precondition(
       domainNames.count == sequenceCounts.count,
@@ -23,6 +27,7 @@ public struct PolicyContext: Sendable, Equatable {
     precondition(sequenceCounts.allSatisfy { $0 >= 0 }, "no domain has less than no sequence")
     self.domainNames = domainNames
     self.sequenceCounts = sequenceCounts
+    self.stepCount = stepCount
   }
 
   /// Returns the sequence counts of all domains.
@@ -32,6 +37,14 @@ public struct PolicyContext: Sendable, Equatable {
     let unknown = zip(domainNames, sequenceCounts).filter { $0.1 == 0 }.map(\.0)
     guard unknown.isEmpty else { throw .unknownSizes(domains: unknown) }
     return sequenceCounts
+  }
+
+  /// Returns the planned steps.
+  ///
+  /// - Throws: ``MixingError/plannedStepsUnknown(policy:)`` if nobody said.
+  func knownStepCount(forPolicy policy: String) throws(MixingError) -> Int {
+    guard let stepCount else { throw .plannedStepsUnknown(policy: policy) }
+    return stepCount
   }
 
   /// K, the number of domains.

@@ -47,8 +47,8 @@ public struct StaticPolicy: MixturePolicy {
     self.init(try form.mixture(in: context), reason: "static \(form.summary)")
   }
 
-  /// False: nothing has to be measured.
-  public var readsFeedback: Bool { false }
+  /// Nothing has to be measured.
+  public var feedbackNeeds: FeedbackNeeds { .nothing }
 
   /// The mixture.
   public var checkpoint: Checkpoint { Checkpoint(mixture: mixture) }

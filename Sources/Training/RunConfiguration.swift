@@ -200,6 +200,7 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
     options.byteBudget = loader.byteBudget
     options.threadCount = loader.decodeThreadCount
     options.ledgerPath = ledgerPath
+    options.stepCount = stepCount
     return options
   }
 }

@@ -66,8 +66,10 @@ struct BatchTests {
     Feedback(step: 1, losses: [1, .infinity, 1], tokenCounts: [1, 1, 1]),
     Feedback(step: 1, losses: [1, 1], tokenCounts: [1, 1, 1]),
     Feedback(step: 1, losses: [1, 1, 1], tokenCounts: [1, -1, 1]),
-    Feedback(step: 1, losses: [1, 1, 1], tokenCounts: [1, 1, 1], alignments: [0, .nan, 0]),
-    Feedback(step: 1, losses: [1, 1, 1], tokenCounts: [1, 1, 1], gram: [1, 2]),
+    Feedback(
+      step: 1, losses: [1, 1, 1], tokenCounts: [1, 1, 1],
+      gradients: .init(alignments: [0, .nan, 0])),
+    Feedback(step: 1, losses: [1, 1, 1], tokenCounts: [1, 1, 1], gradients: .init(gram: [1, 2])),
   ]
 
   @Test(arguments: InvalidFeedbackRule.allCases) func invalidFeedbackNeverReachesThePolicy(

@@ -122,7 +122,7 @@ struct LossFollower: MixturePolicy {
     (try? Mixture(normalizing: sums)) ?? .uniform(domainCount: sums.count)
   }
   var reason: String { "sums of losses \(sums.count)" }
-  var readsFeedback: Bool { true }
+  var feedbackNeeds: FeedbackNeeds { FeedbackNeeds(losses: true) }
   var checkpoint: Checkpoint { Checkpoint(sums: sums) }
 
   mutating func observe(_ feedback: Feedback) {

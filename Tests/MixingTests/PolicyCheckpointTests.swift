@@ -19,7 +19,7 @@ struct GreedyPolicy: MixturePolicy {
   var mixture: Mixture
   var largest = 0.0
   let reason = "greedy"
-  let readsFeedback = true
+  let feedbackNeeds = FeedbackNeeds(losses: true)
   var checkpoint: Checkpoint { Checkpoint(mixture: mixture, largest: largest) }
 
   mutating func observe(_ feedback: Feedback) {

@@ -27,7 +27,9 @@ public func expectResumesExactly(
     let stored = try first.erasedCheckpoint()
 
     var resumed = try recipe.makePolicy(in: context)
-    try resumed.restore(from: PolicyCheckpoint(policy: stored.policy, fields: stored.fields))
+    try resumed.restore(
+      from: PolicyCheckpoint(
+        policy: stored.policy, fields: stored.fields, arrays: stored.arrays))
     let again = try resumed.erasedCheckpoint()
     #expect(again == stored, "stored again after a cut at \(cut)", sourceLocation: sourceLocation)
 

@@ -1,0 +1,54 @@
+/// What a policy reads of the feedback, so that nothing else has to be measured for it.
+public struct FeedbackNeeds: Sendable, Equatable {
+  /// Whether ``Feedback/losses`` are read; losses of domains that were not seen may be missing.
+  public var losses: Bool
+
+  /// Whether ``GradientReport/gram``, ``GradientReport/squaredNorms`` and
+  /// ``GradientReport/microBatchCounts`` are read.
+  public var gram: Bool
+
+  /// β, the smoothing of the domain gradients whose ``GradientReport/alignments`` and
+  /// ``GradientReport/laggedAlignments`` are read, in [0, 1); nil if they are not.
+  public var smoothing: Double?
+
+  /// Whether ``Feedback/parameterNorms`` and ``Feedback/updateNorms`` are read.
+  public var norms: Bool
+
+  /// Creates needs; those that are left out are none.
+  public init(
+    losses: Bool = false, gram: Bool = false, smoothing: Double? = nil, norms: Bool = false
+  ) {
+    self.losses = losses
+    self.gram = gram
+    self.smoothing = smoothing
+    self.norms = norms
+  }
+
+  /// No feedback at all.
+  public static let nothing = FeedbackNeeds()
+
+  /// Whether no feedback is read.
+  public var isEmpty: Bool { self == .nothing }
+
+  /// Whether gradients have to be measured by domain.
+  public var gradients: Bool { gram || smoothing != nil }
+}
+
+extension Feedback {
+  /// Checks that everything is there that a policy reads.
+  ///
+  /// - Parameter needs: the policy's ``MixturePolicy/feedbackNeeds``.
+  /// - Throws: ``MixingError/feedbackMissing(field:)`` for the first field that is not.
+  public func validate(needs: FeedbackNeeds) throws(MixingError) {
+    func require(_ isNeeded: Bool, _ field: FeedbackField, _ value: Any?) throws(MixingError) {
+      if isNeeded, value == nil { throw .feedbackMissing(field: field) }
+    }
+    try require(needs.gram, .gram, gradients?.gram)
+    try require(needs.gram, .squaredNorms, gradients?.squaredNorms)
+    try require(needs.gram, .microBatchCounts, gradients?.microBatchCounts)
+    try require(needs.smoothing != nil, .alignments, gradients?.alignments)
+    try require(needs.smoothing != nil, .laggedAlignments, gradients?.laggedAlignments)
+    try require(needs.norms, .parameterNorms, parameterNorms)
+    try require(needs.norms, .updateNorms, updateNorms)
+  }
+}
