@@ -233,6 +233,18 @@ struct FormatVerificationTests {
     }
   }
 
+  @Test("no raw shard is opened to count the unprotected ones")
+  func unopened() throws {
+    let folder = try Self.folder(.mdsBytes)
+    let index = "domain-1/shard-0/index.json"
+    let text = String(decoding: try folder.folder.bytes(of: index), as: UTF8.self)
+      .replacing(/"hashes": \{[^}]*\}/, with: "\"hashes\": {}")
+    try folder.folder.write(Array(text.utf8), to: index)
+    let corpus = try folder.open()
+    try folder.folder.remove(folder.files[1][0])
+    #expect(try corpus.unprotectedShardCount(of: .train, domainIndex: 1) == 1)
+  }
+
   @Test("a hash that cannot be computed is named, and protects nothing")
   func unknownHashes() throws {
     var sample = Self.sample

@@ -125,7 +125,7 @@ package struct MDSWriter: ~Copyable {
     let name =
       "shard." + String(repeating: "0", count: max(0, 5 - digits.count)) + digits + ".mds"
     let storedName = form.level == nil ? name : name + ".zstd"
-    let raw = try MDSFileWriter.hashes(form.hashes, of: [head.bytes, samples])
+    let raw = MDSFileWriter.hashes(form.hashes, of: [head.bytes, samples])
     let stored = try MDSFileWriter.write(
       [head.bytes, samples], to: folder + "/" + storedName, level: form.level, hashes: form.hashes)
     let rawRecord = Self.record(name, byteCount: head.bytes.count + samples.count, raw)
