@@ -203,8 +203,6 @@ struct PackCommand: ParsableCommand {
         signal(number, SIG_DFL)
       }
     }
-    // A file size limit is then an error with a path, not the end of the process.
-    signal(SIGXFSZ, SIG_IGN)
   }
 }
 
