@@ -161,6 +161,16 @@ public struct Corpus: Sendable {
     return index
   }
 
+  /// Returns the indexes of the domains of those names, in order, each once; of all domains where
+  /// no name is given.
+  ///
+  /// - Throws: ``CorpusError/unknownDomain(name:known:)``.
+  func domainIndexes(named names: [String]) throws(CorpusError) -> [Int] {
+    var indexes: Set<Int> = []
+    for name in names { indexes.insert(try domainIndex(named: name)) }
+    return names.isEmpty ? Array(domains.indices) : indexes.sorted()
+  }
+
   /// The same corpus, whose files are waited for as long.
   package func waiting(milliseconds: Int) -> Corpus {
     var corpus = self

@@ -193,11 +193,12 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
     do {
       self = try JSONDecoder().decode(LoaderCheckpoint.self, from: Data(bytes))
     } catch {
-      throw .checkpointDamaged(path: path, .content(section: "loader", reason: "\(error)"))
+      throw .checkpointDamaged(path: path, .content(section: Self.sectionName, reason: "\(error)"))
     }
     guard isSound else {
       throw .checkpointDamaged(
-        path: path, .content(section: "loader", reason: "its numbers contradict each other"))
+        path: path, .content(section: Self.sectionName, reason: "its numbers contradict each other")
+      )
     }
   }
 

@@ -41,9 +41,7 @@ package struct MDSWriter: ~Copyable {
 
     /// The zstd level; nil for no compression.
     fileprivate var level: Int? {
-      compression.map { text in
-        text.split(separator: ":").dropFirst().first.flatMap { Int($0) } ?? 3
-      }
+      compression.map { MDSShardEntry.zstdLevel(of: $0) ?? MDSShardEntry.usualLevel }
     }
 
     /// What an index and a shard's header both say, but for the header's end.
