@@ -77,7 +77,7 @@ statistic() { sed -n "s/^stat::$1: *\([0-9][0-9]*\)$/\1/p" "$2" | tail -n 1; }
 # run_parser NAME: fuzzes until the CPU-seconds are used; prints the parser's line.
 run_parser() {
   local name=$1 inputs=$scratch/inputs/$1 finds=$scratch/finds/$1 log=$scratch/logs/$1.log
-  local used=0 executed=0 added=0 peak=0 code=0 options=("${limits[@]}") spent
+  local used=0 executed=0 added=0 peak=0 code=0 options=("${limits[@]}") spent n
   mkdir -p "$inputs" "$finds" "$scratch/logs"
   [ ! -f "fixtures/fuzz/$name.dictionary" ] || options+=("-dict=fixtures/fuzz/$name.dictionary")
   : >"$log"
@@ -88,8 +88,11 @@ run_parser() {
       -max_total_time=$((seconds - used)) -print_final_stats=1 -artifact_prefix="$finds/" \
       "$inputs" "fixtures/fuzz/$name" >>"$log" 2>&1; } 2>&1) || code=$?
     used=$(printf '%s\n' "$used $spent" | awk '{ print int($1 + $2 + $3 + 0.999) }')
-    executed=$((executed + $(statistic number_of_executed_units "$log" || echo 0)))
-    added=$((added + $(statistic new_units_added "$log" || echo 0)))
+    # A fuzzer that crashed prints no statistics.
+    n=$(statistic number_of_executed_units "$log")
+    executed=$((executed + ${n:-0}))
+    n=$(statistic new_units_added "$log")
+    added=$((added + ${n:-0}))
     peak=$(statistic peak_rss_mb "$log")
     rm -rf "${files:?}"/*
   done

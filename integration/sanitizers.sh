@@ -10,6 +10,8 @@
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=integration/setup.sh
+. integration/setup.sh
 
 usage() { sed -n '2,/^$/s/^# \{0,1\}//p' integration/sanitizers.sh; }
 
@@ -46,7 +48,7 @@ for module in $modules; do
     start=$SECONDS
     code=0
     log=$reports/$module.$suite.log
-    timeout 900 swift test "${options[@]}" --skip-build --disable-xctest --no-parallel --filter "^$module\.$suite/" >"$log" 2>&1 </dev/null ||
+    with_deadline 900 swift test "${options[@]}" --skip-build --disable-xctest --no-parallel --filter "^$module\.$suite/" >"$log" 2>&1 </dev/null ||
       code=$?
     found=$(grep -cE 'WARNING: ThreadSanitizer|ERROR: AddressSanitizer' "$log" || true)
     [ "$code" -eq 0 ] && [ "$found" -eq 0 ] && result=PASS || { result=FAIL; failures=$((failures + 1)); }

@@ -161,6 +161,16 @@ public struct Corpus: Sendable {
     return index
   }
 
+  /// Returns the indexes of the domains of those names, in order, each once; of all domains where
+  /// no name is given.
+  ///
+  /// - Throws: ``CorpusError/unknownDomain(name:known:)``.
+  func domainIndexes(named names: [String]) throws(CorpusError) -> [Int] {
+    var indexes: Set<Int> = []
+    for name in names { indexes.insert(try domainIndex(named: name)) }
+    return names.isEmpty ? Array(domains.indices) : indexes.sorted()
+  }
+
   /// The same corpus, whose files are waited for as long.
   package func waiting(milliseconds: Int) -> Corpus {
     var corpus = self
@@ -300,7 +310,7 @@ extension Corpus {
   ///   - split: The split.
   ///   - domainIndex: The domain.
   /// - Returns: Their number.
-  /// - Throws: ``CorpusError`` if a shard does not open.
+  /// - Throws: ``CorpusError`` if a shard whose header is read does not open.
   public func unprotectedShardCount(of split: Split, domainIndex: Int) throws(CorpusError) -> Int {
     let domain = domains[domainIndex]
     let shards = domain.shards[split, default: []]
@@ -315,10 +325,10 @@ extension Corpus {
         isProtected =
           try TextFiles.isProtected(path: path(of: shard), access: access)
       case .mds(let entry, _):
-        // Only a shard without a hash is opened.
+        // Only a compressed shard without a hash is opened.
         isProtected =
-          entry.hasHash
-          ? true
+          entry.hasHash || entry.compression == nil
+          ? entry.hasHash
           : try entry.isProtected(try FileReader(path: path(of: shard), access: access))
       }
       count += isProtected ? 0 : 1

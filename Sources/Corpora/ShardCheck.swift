@@ -70,7 +70,7 @@ struct PartOutcome {
       case .mdsDamaged(_, let sample, let byteOffset, _),
         .foreignToken(_, let sample, let byteOffset, _, _):
         (self.sample, self.byteOffset) = (sample, byteOffset)
-      case .document(_, let place):
+      case .document(_, let place), .packing(.token(_, _, let place)):
         (frame, line, byteOffset) = (place.frame, place.line, place.byteOffset)
       default: break
       }

@@ -29,9 +29,7 @@ public struct Verification: Sendable {
   /// - Throws: ``CorpusError/unknownDomain(name:known:)``.
   public init(_ corpus: Corpus, domains names: [String] = []) throws(CorpusError) {
     self.corpus = corpus
-    var indexes: Set<Int> = []
-    for name in names { indexes.insert(try corpus.domainIndex(named: name)) }
-    domainIndexes = names.isEmpty ? Array(corpus.domains.indices) : indexes.sorted()
+    domainIndexes = try corpus.domainIndexes(named: names)
   }
 
   /// Verifies, and returns what was found.

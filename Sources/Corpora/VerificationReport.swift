@@ -146,6 +146,8 @@ extension VerificationReport.Fault: CustomStringConvertible {
     case .foreignToken(_, _, _, let token, let vocabularySize):
       "its token is \(token), which a vocabulary of \(vocabularySize) does not have"
     case .document(let fault, _): fault.description
+    case .packing(.token(let tokenizer, let token, _)):
+      PackingFault.foreign(token, of: tokenizer)
     case .textFrame(let fault, _, _, _): "\(fault); the rest of the file was not read"
     default: error.description
     }

@@ -73,13 +73,14 @@ struct BenchKernelsCommand: ParsableCommand {
         print(
           line(
             shape.name, "\(shape.rows)", "\(shape.columns)", "\(shape.depth)",
-            decimal(scale / timing.ours, 1),
-            timing.theirs.map { decimal(scale / $0, 1) } ?? "-",
-            timing.ratio.map { decimal($0, 3) } ?? "-"))
+            NumberText.fixed(scale / timing.ours, digits: 1),
+            timing.theirs.map { NumberText.fixed(scale / $0, digits: 1) } ?? "-",
+            timing.ratio.map { NumberText.fixed($0, digits: 3) } ?? "-"))
       }
       if !skipsStep { try timeStep(threadCount: threadCount) }
       if let least = ratios.min() {
-        print("least ratio: \(decimal(least, 3)), median ratio: \(decimal(median(ratios), 3))")
+        let middle = NumberText.fixed(median(ratios), digits: 3)
+        print("least ratio: \(NumberText.fixed(least, digits: 3)), median ratio: \(middle)")
       }
     }
   }
@@ -146,29 +147,19 @@ struct BenchKernelsCommand: ParsableCommand {
     let products = 4 * 12 * 128 * 128 + 128 * 257
     let operations = Double(rowCount * 256) * (6 * Double(products) + 12 * 4 * 128 * 128.5)
     print(
-      "training step, 4 layers, d = 128, T = 256, V = 257, 16 rows: \(decimal(step * 1e3, 1)) ms, "
-        + "\(decimal(operations / step * 1e-9, 1)) GFLOP/s, "
-        + "\(decimal(Double(rowCount * 256) / step, 0)) tokens/s")
+      "training step, 4 layers, d = 128, T = 256, V = 257, 16 rows: "
+        + "\(NumberText.fixed(step * 1e3, digits: 1)) ms, "
+        + "\(NumberText.fixed(operations / step * 1e-9, digits: 1)) GFLOP/s, "
+        + "\(NumberText.fixed(Double(rowCount * 256) / step, digits: 0)) tokens/s")
   }
 
   private func seconds(_ body: () throws -> Void) rethrows -> Double {
-    let duration = try ContinuousClock().measure(body)
-    return Double(duration.components.seconds) + 1e-18 * Double(duration.components.attoseconds)
+    let begin = Stopwatch()
+    try body()
+    return begin.wallInSeconds
   }
-
-  private func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
 
   private func line(_ cells: String...) -> String {
     cells.map { String(repeating: " ", count: max(0, 11 - $0.count)) + $0 }.joined()
-  }
-
-  private func decimal(_ value: Double, _ places: Int) -> String {
-    var scale = 1.0
-    for _ in 0..<places { scale *= 10 }
-    let rounded = Int((value * scale).rounded())
-    guard places > 0 else { return "\(rounded)" }
-    let fraction = "\(rounded % Int(scale))"
-    let zeros = String(repeating: "0", count: places - fraction.count)
-    return "\(rounded / Int(scale)).\(zeros)\(fraction)"
   }
 }

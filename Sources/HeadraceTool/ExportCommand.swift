@@ -107,15 +107,13 @@ struct ExportCommand: ParsableCommand {
       throw error
     }
     bar.end(erasing: true)
-    print(json ? try JSONText.of(reports.map(ExportRecord.init)) : text(of: reports))
+    print(json ? try JSONText.of(reports) : text(of: reports))
   }
 
   /// The zstd level that was asked for; nil for no compression.
   private func level() throws -> Int? {
     if compression == "none" { return nil }
-    if compression == "zstd" { return 3 }
-    let parts = compression.split(separator: ":", omittingEmptySubsequences: false)
-    guard parts.count == 2, parts[0] == "zstd", let level = Int(parts[1]), 1...22 ~= level else {
+    guard let level = MDSShardEntry.zstdLevel(of: compression) else {
       throw ValidationError("--compression is zstd, zstd:1 to zstd:22, or none, not \(compression)")
     }
     return level
@@ -138,24 +136,3 @@ struct ExportCommand: ParsableCommand {
 
 extension Split: ExpressibleByArgument {}
 extension StoredTokenType: ExpressibleByArgument {}
-
-/// What `headrace export --json` prints of a domain and split.
-private struct ExportRecord: Encodable {
-  let domain: String
-  let split: Split
-  let shardCount: Int
-  let sampleCount: Int
-  let tokenCount: Int
-  let unusedTokenCount: Int
-  let byteCount: Int
-
-  init(_ report: MDSExportReport) {
-    domain = report.domain
-    split = report.split
-    shardCount = report.shardCount
-    sampleCount = report.sampleCount
-    tokenCount = report.tokenCount
-    unusedTokenCount = report.unusedTokenCount
-    byteCount = report.byteCount
-  }
-}

@@ -32,6 +32,8 @@ struct HeadraceCommand: ParsableCommand {
 
   /// Runs the command that the arguments ask for; the one place that turns errors into exit codes.
   static func main() {
+    // A file size limit is then an error with a path, not the end of the process.
+    signal(SIGXFSZ, SIG_IGN)
     var code: Int32 = 0
     do {
       var command = try parseAsRoot()

@@ -15,16 +15,15 @@ struct InspectedCheckpoint: Encodable, CustomStringConvertible {
   /// The loader's state; nil if the file holds none.
   let loader: LoaderCheckpoint?
 
-  /// The section that a loader's checkpoint stands in.
-  private static let loaderSection = "loader"
-
   init(path: String) throws {
     self.path = path
     let contents = try CheckpointFile.read(path)
     sections = contents.keys.sorted().map {
       Section(name: $0, byteCount: contents[$0, default: []].count)
     }
-    loader = try contents[Self.loaderSection].map { try LoaderCheckpoint(bytes: $0, path: path) }
+    loader = try contents[LoaderCheckpoint.sectionName].map {
+      try LoaderCheckpoint(bytes: $0, path: path)
+    }
   }
 
   var description: String {

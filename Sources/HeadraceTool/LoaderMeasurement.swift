@@ -99,14 +99,14 @@ struct LoaderMeasurement {
     case .decodeAlone: return try Self.pass(over: corpus, part: 0, of: 1, buffer: nil)
     case .twoThreads:
       let begin = Stopwatch()
-      let box = Failures()
+      let failures = Locked<[any Error]>([])
       let (corpus, buffer) = (corpus, bufferTokens)
       DispatchQueue.concurrentPerform(iterations: 2) { part in
         do { _ = try Self.pass(over: corpus, part: part, of: 2, buffer: buffer) } catch {
-          box.append(error)
+          failures.withLock { $0.append(error) }
         }
       }
-      if let failure = box.first { throw failure }
+      if let failure = failures.withLock({ $0.first }) { throw failure }
       return begin.cost(perTokensOf: corpus.domains.reduce(0) { $0 + $1.tokenCount(of: .train) })
     }
   }
@@ -224,17 +224,6 @@ struct LoaderMeasurement {
       return width == 17 ? field + padding : padding + field
     }.joined(separator: " ")
   }
-}
-
-/// Errors out of concurrent iterations.
-// Sound: the list is only touched with the lock held.
-private final class Failures: @unchecked Sendable {
-  private let lock = NSLock()
-  private var errors: [any Error] = []
-
-  func append(_ error: any Error) { lock.withLock { errors.append(error) } }
-
-  var first: (any Error)? { lock.withLock { errors.first } }
 }
 
 /// CPU and wall time since it was made.

@@ -127,7 +127,7 @@ struct PackCommand: ParsableCommand {
     guard let output else { return }
     let resources = PackResources(
       memoryByteCount: memory.bytes,
-      threadCount: threads ?? max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
+      threadCount: threads ?? Processors.onlineCount)
     let packer = try Packer(try resolvedPlan(), resources: resources)
     listenToSignals()
     let display = PackDisplay()
@@ -203,8 +203,6 @@ struct PackCommand: ParsableCommand {
         signal(number, SIG_DFL)
       }
     }
-    // A file size limit is then an error with a path, not the end of the process.
-    signal(SIGXFSZ, SIG_IGN)
   }
 }
 

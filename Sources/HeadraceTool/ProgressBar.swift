@@ -16,15 +16,13 @@ struct ProgressBar {
     var isLast = false
   }
 
-  private let isTerminal = StandardError.isTerminal
+  private var statusLine = StatusLine()
   private var lastTime: ContinuousClock.Instant?
   private var firstTime: ContinuousClock.Instant?
   /// The share that was done at the first call: what an earlier run has done takes no time.
   private var firstFraction = 0.0
-  private var hasBar = false
 
   private static let width = 24
-  private static let eraseLine = "\r\u{1B}[K"
 
   /// Shows the state, unless one was shown just now.
   mutating func show(_ state: State) {
@@ -33,30 +31,22 @@ struct ProgressBar {
       (firstTime, lastTime, firstFraction) = (now, now, state.fraction)
       return
     }
-    let interval: Duration = isTerminal ? .milliseconds(100) : .seconds(5)
-    if now - last < interval && !(state.isLast && hasBar) { return }
+    let interval: Duration = statusLine.isTerminal ? .milliseconds(100) : .seconds(5)
+    if now - last < interval && !(state.isLast && statusLine.isShown) { return }
     lastTime = now
-    let line = line(of: state, seconds: (now - first) / .seconds(1))
-    StandardError.write(isTerminal ? Self.eraseLine + line : line + "\n")
-    hasBar = isTerminal
+    statusLine.show(line(of: state, seconds: (now - first) / .seconds(1)))
   }
 
   /// Writes a line that stays.
-  mutating func note(_ line: String) {
-    StandardError.write((hasBar ? Self.eraseLine : "") + line + "\n")
-    hasBar = false
-  }
+  mutating func note(_ line: String) { statusLine.note(line) }
 
   /// Leaves the bar behind, or takes it away.
-  mutating func end(erasing: Bool = false) {
-    if hasBar { StandardError.write(erasing ? Self.eraseLine : "\n") }
-    hasBar = false
-  }
+  mutating func end(erasing: Bool = false) { statusLine.end(erasing: erasing) }
 
   private func line(of state: State, seconds: Double) -> String {
     var line = state.label + " "
     let fraction = min(1, max(0, state.fraction))
-    if isTerminal {
+    if statusLine.isTerminal {
       let filled = Int(fraction * Double(Self.width))
       line += "[" + String(repeating: "#", count: filled)
       line += String(repeating: "-", count: Self.width - filled) + "] "

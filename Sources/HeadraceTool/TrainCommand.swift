@@ -175,8 +175,6 @@ struct TrainCommand: ParsableCommand {
         signal(number, SIG_DFL)
       }
     }
-    // A file size limit is then an error with a path, not the end of the process.
-    signal(SIGXFSZ, SIG_IGN)
     // A reader of the progress that goes away must not end the training.
     signal(SIGPIPE, SIG_IGN)
   }

@@ -1,15 +1,9 @@
 internal import Training
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Darwin)
-  internal import Darwin
-#endif
-
 /// Shows on standard error how training goes: one line that is redrawn on a terminal, a line every
 /// few seconds elsewhere.
 final class TrainDisplay: RunObserver {
-  private let isTerminal = StandardError.isTerminal
+  private var statusLine = StatusLine()
   private var domains: [String] = []
   private var stepCount = 0
   private var firstStep = 0
@@ -20,9 +14,7 @@ final class TrainDisplay: RunObserver {
   private var recentSeconds: [Double] = []
   /// When the last step or evaluation ended, in the run's seconds.
   private var lastEnd: Double?
-  private var hasLine = false
 
-  private static let eraseLine = "\r\u{1B}[K"
   private static let recentLimit = 100
 
   func training(beginsAfter step: Int, of stepCount: Int, domains: [String]) {
@@ -41,12 +33,10 @@ final class TrainDisplay: RunObserver {
     recentSeconds.append(step.timeInSeconds - (lastEnd ?? step.timeInSeconds))
     lastEnd = step.timeInSeconds
     let now = ContinuousClock.now
-    let interval: Duration = isTerminal ? .milliseconds(200) : .seconds(5)
+    let interval: Duration = statusLine.isTerminal ? .milliseconds(200) : .seconds(5)
     if let lastTime, now - lastTime < interval, step.step < stepCount { return }
     lastTime = now
-    let line = line(of: step, seconds: (now - firstTime) / .seconds(1))
-    StandardError.write(isTerminal ? Self.eraseLine + cut(line) : line + "\n")
-    hasLine = isTerminal
+    statusLine.show(line(of: step, seconds: (now - firstTime) / .seconds(1)))
   }
 
   func training(evaluation: EvaluationMetrics) {
@@ -55,25 +45,17 @@ final class TrainDisplay: RunObserver {
     let parts = zip(domains, evaluation.losses).map { name, loss in
       name + " " + (loss.map { NumberText.fixed($0, digits: 3) } ?? "–")
     }
-    note(
+    statusLine.note(
       "held-out loss after step \(evaluation.step): \(NumberText.fixed(mean, digits: 4)) ("
         + parts.joined(separator: ", ") + ")")
   }
 
   func training(notice: RunNotice) {
-    note("\(notice)")
+    statusLine.note("\(notice)")
   }
 
   /// Leaves the line behind.
-  func end() {
-    if hasLine { StandardError.write("\n") }
-    hasLine = false
-  }
-
-  private func note(_ text: String) {
-    StandardError.write((hasLine ? Self.eraseLine : "") + text + "\n")
-    hasLine = false
-  }
+  func end() { statusLine.end() }
 
   private func line(of step: StepMetrics, seconds: Double) -> String {
     let share = domains.indices.map { domain in
@@ -93,12 +75,5 @@ final class TrainDisplay: RunObserver {
       line += ", \(NumberText.duration(left)) left"
     }
     return line + "; " + share.joined(separator: ", ")
-  }
-
-  /// The line, no longer than the terminal is wide: a wrapped line cannot be redrawn.
-  private func cut(_ line: String) -> String {
-    var size = winsize()
-    guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 1 else { return line }
-    return String(line.prefix(Int(size.ws_col) - 1))
   }
 }

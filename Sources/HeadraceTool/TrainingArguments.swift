@@ -5,12 +5,6 @@ internal import Loading
 internal import Mixing
 internal import Training
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Darwin)
-  internal import Darwin
-#endif
-
 /// The options that describe a model and its training.
 struct TrainingArguments: ParsableArguments {
   @Option(help: "The steps of the run (default: 1000, or as many as --tokens needs).")
@@ -114,8 +108,7 @@ struct TrainingArguments: ParsableArguments {
     configuration.evaluation.tokenLimit = max(evaluationTokens, loader.sequenceLength)
     if let checkpointInterval { configuration.checkpoints.stepInterval = checkpointInterval }
     configuration.checkpoints.keepCount = keepCheckpoints
-    configuration.threadCount =
-      computeThreads ?? max(1, min(1024, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))))
+    configuration.threadCount = computeThreads ?? min(1024, Processors.onlineCount)
     return configuration
   }
 }

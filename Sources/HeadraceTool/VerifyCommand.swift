@@ -2,12 +2,6 @@ internal import ArgumentParser
 internal import Corpora
 internal import Loading
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Darwin)
-  internal import Darwin
-#endif
-
 /// `headrace verify`: every byte of a corpus is read and compared.
 struct VerifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -62,7 +56,7 @@ struct VerifyCommand: ParsableCommand {
     let verification = try Verification(corpus, domains: domain)
     let bar = Locked(ProgressBar())
     let report = try verification.run(
-      threadCount: threads ?? max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+      threadCount: threads ?? Processors.onlineCount
     ) { progress in
       let state = ProgressBar.State(
         label: "verifying \(progress.domain)",

@@ -137,7 +137,7 @@ extension LoaderCheckpoint {
     }
     carried.textMarks = textMarks?.filter { name, _ in
       domains.contains { new in
-        new.name == name && identity.domains.contains { new.isSameData(as: $0) && $0.name == name }
+        new.name == name && identity.domains.contains { new.isSameData(as: $0) }
       }
     }
     var owed = Int128(0)

@@ -164,7 +164,7 @@ public struct Explanation: Sendable, Equatable {
       do throws(CorpusError) {
         count = try corpus.unprotectedShardCount(of: split, domainIndex: index)
       } catch {
-        throw .corpus(error)
+        throw LoadingError(error)
       }
       guard count > 0 else { continue }
       warnings.append(

@@ -201,11 +201,12 @@ public struct LoaderCheckpoint: Sendable, Equatable, Codable {
       self = try JSONDecoder().decode(LoaderCheckpoint.self, from: Data(parts[0]))
       try policy.setArrays(parts.count == 2 ? Array(parts[1]) : [])
     } catch {
-      throw .checkpointDamaged(path: path, .content(section: "loader", reason: "\(error)"))
+      throw .checkpointDamaged(path: path, .content(section: Self.sectionName, reason: "\(error)"))
     }
     guard isSound else {
       throw .checkpointDamaged(
-        path: path, .content(section: "loader", reason: "its numbers contradict each other"))
+        path: path, .content(section: Self.sectionName, reason: "its numbers contradict each other")
+      )
     }
   }
 

@@ -201,12 +201,10 @@ final class SequenceStream: @unchecked Sendable {
     shardRank = mark.shardRank
     guard shardRank < shards.count, mark.cursor != TextCursor() || mark.carry != nil else { return }
     activity.begin(.opening, domain: domain, shard: shards[shardRank])
-    do throws(CorpusError) {
-      stream = try corpus.openText(
+    stream = try store.naming(.opening, domain: domain) { () throws(CorpusError) in
+      try corpus.openText(
         shards[shardRank], of: split, domainIndex: domain, from: mark.cursor, activity: activity,
         workspace: workspace)
-    } catch {
-      throw error.naming(.opening, domain: corpus.domains[domain].name)
     }
     carry = mark.carry
   }
@@ -239,13 +237,9 @@ final class SequenceStream: @unchecked Sendable {
   private func openStream() throws(CorpusError) -> any TokenStream {
     let shard = shards[shardRank]
     activity.begin(.opening, domain: domain, shard: shard)
-    let name = corpus.domains[domain].name
-    let opened: any TokenStream
-    do throws(CorpusError) {
-      opened = try corpus.openTokenStream(
+    let opened = try store.naming(.opening, domain: domain) { () throws(CorpusError) in
+      try corpus.openTokenStream(
         shard, of: split, domainIndex: domain, activity: activity, workspace: workspace)
-    } catch {
-      throw error.naming(.opening, domain: name)
     }
     // The file that stands there may be another than the last time.
     try store.verify(opened.fileVersion, domain: domain, shard: shard, activity) {

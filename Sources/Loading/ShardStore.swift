@@ -51,11 +51,8 @@ package final class ShardStore: @unchecked Sendable {
   /// Returns the open shard of a native domain.
   func reader(domain: Int, shard: Int) throws(CorpusError) -> ShardReader {
     if case .frames(let reader) = handle(domain: domain, shard: shard) { return reader }
-    let reader: ShardReader
-    do throws(CorpusError) {
-      reader = try corpus.openShard(shard, of: split, domainIndex: domain)
-    } catch {
-      throw error.naming(.opening, domain: corpus.domains[domain].name)
+    let reader = try naming(.opening, domain: domain) { () throws(CorpusError) in
+      try corpus.openShard(shard, of: split, domainIndex: domain)
     }
     if case .frames(let earlier) = keep(.frames(reader), domain: domain, shard: shard) {
       return earlier
@@ -68,12 +65,8 @@ package final class ShardStore: @unchecked Sendable {
     -> any TokenShard
   {
     if case .tokens(let opened) = handle(domain: domain, shard: shard) { return opened }
-    let name = corpus.domains[domain].name
-    let opened: any TokenShard
-    do throws(CorpusError) {
-      opened = try corpus.openTokenShard(shard, of: split, domainIndex: domain)
-    } catch {
-      throw error.naming(.opening, domain: name)
+    let opened = try naming(.opening, domain: domain) { () throws(CorpusError) in
+      try corpus.openTokenShard(shard, of: split, domainIndex: domain)
     }
     try verify(opened.fileVersion, domain: domain, shard: shard, activity) {
       () throws(CorpusError) in try opened.verify(activity)
@@ -91,9 +84,7 @@ package final class ShardStore: @unchecked Sendable {
   ) throws(CorpusError) {
     guard verifiedFile(domain: domain, shard: shard) != version else { return }
     activity.note(.verifying)
-    do throws(CorpusError) { try body() } catch {
-      throw error.naming(.verifying, domain: corpus.domains[domain].name)
-    }
+    try naming(.verifying, domain: domain, body)
     monitor.lock()
     defer { monitor.unlock() }
     verified[domain][shard] = version
@@ -168,6 +159,15 @@ package final class ShardStore: @unchecked Sendable {
       record.stage, domain: corpus.domains[record.domain].name, path: corpus.path(of: description),
       frame: record.frame, byteOffset: record.byteOffset,
       timeoutInMilliseconds: timeoutInMilliseconds)
+  }
+
+  /// Returns what `body` does; names the stage and the domain in an error about one of its files.
+  func naming<Value>(
+    _ stage: Stall.Stage, domain: Int, _ body: () throws(CorpusError) -> Value
+  ) throws(CorpusError) -> Value {
+    do throws(CorpusError) { return try body() } catch {
+      throw error.naming(stage, domain: corpus.domains[domain].name)
+    }
   }
 
   /// Names the domain in an error about one of its files.

@@ -94,13 +94,7 @@ final class UnitDecoder {
     }
     // The last target of the unit is the first token of the frame after it, which the index knows.
     let next = reader.index.frames[frames.upperBound].firstToken
-    switch tokenWidth {
-    case .uint16:
-      memory.storeBytes(
-        of: UInt16(truncatingIfNeeded: next).littleEndian, toByteOffset: position, as: UInt16.self)
-    case .uint32:
-      memory.storeBytes(of: next.littleEndian, toByteOffset: position, as: UInt32.self)
-    }
+    tokenWidth.store(next, into: UnsafeMutableRawBufferPointer(rebasing: memory[position...]))
   }
 
   private func decodeTail(

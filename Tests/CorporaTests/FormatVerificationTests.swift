@@ -137,6 +137,34 @@ struct FormatVerificationTests {
     #expect(many.splits[0].faultCount == 1234)
   }
 
+  /// Gives a token of none for texts that begin with "bad".
+  private struct OddTokenizer: Tokenizer {
+    let name = "bytes"
+    let vocabularySize = 257
+    let endOfText: UInt32 = 256
+
+    func encode(_ text: Span<UInt8>, into tokens: inout [UInt32]) {
+      text.withUnsafeBufferPointer { bytes in
+        tokens.append(contentsOf: bytes.map(UInt32.init))
+        if bytes.starts(with: "bad".utf8) { tokens.append(300) }
+      }
+    }
+  }
+
+  @Test("a line of which the tokenizer makes a foreign token is named and passed over")
+  func foreignTokens() throws {
+    let folder = try FormatFolder(.jsonLines, documents: [[["good", "bad", "good again", "bad"]]])
+    let lines = try folder.folder.bytes(of: folder.files[0][0]).split(separator: 10)
+    let corpus = try folder.open(tokenizer: OddTokenizer(), access: FileAccess())
+    let report = try Verification(corpus).run()
+    #expect(report.faults.map(\.line) == [2, 4])
+    let offsets = [1, 3].map { lines[..<$0].reduce(0) { $0 + $1.count + 1 } }
+    #expect(report.faults.map(\.byteOffset) == offsets)
+    #expect(
+      report.faults.allSatisfy { $0.reason.hasPrefix("the tokenizer bytes gave the token 300") })
+    #expect(report.splits[0].documentCount == 2)
+  }
+
   @Test("a damaged frame of text ends its file's reading, and no other's")
   func frames() throws {
     let folder = try Self.folder(.compressedJSONLines)
@@ -231,6 +259,18 @@ struct FormatVerificationTests {
       sample.hashes = ["sha256"]
       #expect(try unprotected(sample).0 == 0, "\(frames)")
     }
+  }
+
+  @Test("no raw shard is opened to count the unprotected ones")
+  func unopened() throws {
+    let folder = try Self.folder(.mdsBytes)
+    let index = "domain-1/shard-0/index.json"
+    let text = String(decoding: try folder.folder.bytes(of: index), as: UTF8.self)
+      .replacing(/"hashes": \{[^}]*\}/, with: "\"hashes\": {}")
+    try folder.folder.write(Array(text.utf8), to: index)
+    let corpus = try folder.open()
+    try folder.folder.remove(folder.files[1][0])
+    #expect(try corpus.unprotectedShardCount(of: .train, domainIndex: 1) == 1)
   }
 
   @Test("a hash that cannot be computed is named, and protects nothing")

@@ -66,7 +66,7 @@ import Testing
   @Test(.timeLimit(.minutes(5)))
   func keepsOtherFilesInAFolderThatItMade() throws {
     let work = output + ".partial/.work/d"
-    _ = try? Packer(plan).pack(to: output) { FileManager.default.fileExists(atPath: work) }
+    packPart(of: plan, to: output, untilExists: work)
     #expect(folder.exists("out.partial/.work"))
     try folder.write("mine", to: "out.partial/d/thesis.txt")
     #expect(throws: CorpusError.self) { try pack(otherPlan) }
@@ -214,7 +214,7 @@ import Testing
     var plan = plan
     plan.domains[0].inputs = [folder.path]
     let partial = output + ".partial/.work/d"
-    _ = try? Packer(plan).pack(to: output) { FileManager.default.fileExists(atPath: partial) }
+    packPart(of: plan, to: output, untilExists: partial)
     #expect(folder.exists("out.partial/.work/d"))
     try folder.write("mine", to: "out.replaced-4/d/train-00000.tokens.zst")
     let observer = RecordingObserver()

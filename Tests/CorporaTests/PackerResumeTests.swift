@@ -82,9 +82,7 @@ import Testing
     let folder = try ScratchFolder()
     let plan = try makePlan(folder)
     let partial = folder.path + "/out.partial"
-    _ = try? Packer(plan).pack(to: folder.path + "/out") {
-      FileManager.default.fileExists(atPath: partial + "/.work/a/domain.json")
-    }
+    packPart(of: plan, to: folder.path + "/out", untilExists: partial + "/.work/a/domain.json")
     try FileManager.default.removeItem(atPath: partial + "/a/train-00000.tokens.zst")
     _ = try Packer(plan).pack(to: folder.path + "/out")
     _ = try Packer(plan).pack(to: folder.path + "/whole")
@@ -206,7 +204,7 @@ import Testing
     let plan = try makePlan(folder)
     let output = folder.path + "/out"
     let scattered = output + ".partial/.work/a/scatter.json"
-    _ = try? Packer(plan).pack(to: output) { FileManager.default.fileExists(atPath: scattered) }
+    packPart(of: plan, to: output, untilExists: scattered)
     let bucket = output + ".partial/.work/a/train-0000.bucket"
     let whole = try Data(contentsOf: URL(fileURLWithPath: bucket))
     for place in [0, 8, 17, 20, 30, whole.count - 1] {
@@ -231,9 +229,7 @@ import Testing
     let plan = try makePlan(folder)
     let output = folder.path + "/out"
     let work = output + ".partial/.work/"
-    _ = try? Packer(plan).pack(to: output) {
-      FileManager.default.fileExists(atPath: work + "b/scatter.json")
-    }
+    packPart(of: plan, to: output, untilExists: work + "b/scatter.json")
     for (name, key, values) in [
       ("b/scatter.json", "entryCount", ["9223372036854775807", "-1", "0"]),
       ("b/scatter.json", "byteCount", ["9223372036854775807", "-1"]),
@@ -269,9 +265,7 @@ import Testing
     let plan = try makePlan(folder)
     let output = folder.path + "/out"
     let work = output + ".partial/.work/a/"
-    _ = try? Packer(plan).pack(to: output) {
-      FileManager.default.fileExists(atPath: work + "scatter.json")
-    }
+    packPart(of: plan, to: output, untilExists: work + "scatter.json")
     let tokens = [UInt8](repeating: 0, count: byteCount)
     let bucket = URL(fileURLWithPath: work + "train-0000.bucket")
     var bytes = try Data(contentsOf: bucket)

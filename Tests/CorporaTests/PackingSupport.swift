@@ -92,6 +92,11 @@ func contents(of folder: String) throws -> [String: Data] {
   return contents
 }
 
+/// Packs until something stands at `path`, as a run that is stopped there.
+func packPart(of plan: PackPlan, to output: String, untilExists path: String) {
+  _ = try? Packer(plan).pack(to: output) { FileManager.default.fileExists(atPath: path) }
+}
+
 /// Returns the packing fault that `body` throws, or nil.
 func packingFault(_ body: () throws -> Void) -> PackingFault? {
   do {

@@ -108,6 +108,22 @@ struct FormatDamageTests {
       return rows
     }
 
+    /// Reads with every byte of every file changed in turn, and compares.
+    ///
+    /// `change` returns the other byte of a place, or the same one to leave the place out.
+    func expectFound(_ what: String, changing change: (UInt8, Int) -> UInt8) throws {
+      for file in files {
+        let bytes = try folder.folder.bytes(of: file)
+        #expect(bytes.count < 4000)
+        for place in bytes.indices {
+          var damaged = bytes
+          damaged[place] = change(bytes[place], place)
+          guard damaged != bytes else { continue }
+          try expectFound(damaged, in: file, "\(what) \(place)")
+        }
+      }
+    }
+
     /// Reads with one file damaged, and compares.
     func expectFound(_ bytes: [UInt8], in file: String, _ what: String) throws {
       let old = try folder.folder.bytes(of: file)
@@ -136,29 +152,12 @@ struct FormatDamageTests {
   func flips(test: Case) throws {
     let sound = try Sound(test)
     #expect(sound.rows.count > 10)
-    for file in sound.files {
-      let bytes = try sound.folder.folder.bytes(of: file)
-      #expect(bytes.count < 4000)
-      for place in bytes.indices {
-        var damaged = bytes
-        damaged[place] ^= 1 << UInt8((place * 5 + 2) % 8)
-        try sound.expectFound(damaged, in: file, "bit of byte \(place)")
-      }
-    }
+    try sound.expectFound("bit of byte") { $0 ^ 1 << UInt8(($1 * 5 + 2) % 8) }
   }
 
   @Test("another byte at any place", arguments: Case.allCases)
   func bytes(test: Case) throws {
-    let sound = try Sound(test)
-    for file in sound.files {
-      let bytes = try sound.folder.folder.bytes(of: file)
-      for place in bytes.indices {
-        var damaged = bytes
-        damaged[place] = place % 2 == 0 ? 0xFF : 0
-        guard damaged != bytes else { continue }
-        try sound.expectFound(damaged, in: file, "byte \(place)")
-      }
-    }
+    try Sound(test).expectFound("byte") { $1 % 2 == 0 ? 0xFF : 0 }
   }
 
   @Test("a file cut at any length", arguments: Case.allCases)

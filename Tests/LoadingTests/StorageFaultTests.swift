@@ -288,6 +288,18 @@ struct StorageFaultTests {
     }
   }
 
+  @Test func anExplanationGivesUpToo() throws {
+    let faulty = try FaultyCorpus(.compressedJSONLines)
+    faulty.files.inject(.hangs, .open, of: faulty.file)
+    let error = #expect(throws: LoadingError.self) {
+      try Explanation(
+        faulty.corpus.waiting(milliseconds: 500), policy: .static(.uniform),
+        batch: .init(rows: 8, sequenceLength: 64), seed: 3, length: .steps(1))
+    }
+    #expect(error?.stall?.path == faulty.path)
+    faulty.files.mend()
+  }
+
   @Test func aThreadThatDoesNotGetOnWithDecodingIsNamed() throws {
     let faulty = try FaultyCorpus(.jsonLines)
     let tokenizer = StuckTokenizer()

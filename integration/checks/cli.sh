@@ -272,6 +272,10 @@ check_full_disk() {
   [ ! -e small ] || fail "a corpus stands where packing failed"
   run 0 pack -o small --domain lines=lines.jsonl
   run 0 verify small
+  code=0
+  (ulimit -f 64 && exec "$HEADRACE" export small -o large --compression none >out 2>err </dev/null) || code=$?
+  [ "$code" -eq 1 ] || fail "a full disk gave the export the exit code $code: $(cat err)"
+  says "cannot write large.partial/lines/train/shard.00000.mds" err
 }
 
 # On a terminal there is a progress bar, which ends in a line of its own or is taken away.

@@ -5,6 +5,8 @@
 # The library comes from PyPI into a virtual environment, which takes minutes and some gigabytes, because torch comes with it. It
 # is kept in the folder HEADRACE_PYTHON_CACHE (default: headrace in the user's cache folder) and found there the next time.
 set -euo pipefail
+# shellcheck source=integration/setup.sh
+. integration/setup.sh
 
 : "${HEADRACE:?the built command}" "${SCRATCH:?an empty folder}"
 version=0.13.0
@@ -28,7 +30,7 @@ make_environment() {
   mkdir -p "$cache"
   python3 -m venv "$environment" 2>"$SCRATCH/venv.log" || cannot_run "python3 has no venv: $(tail -n 1 "$SCRATCH/venv.log")"
   # The newest torch that was tried with it. pip takes one without CUDA, a tenth of the size, where it has been told of one.
-  timeout 300 "$environment/bin/pip" install --no-input --quiet "mosaicml-streaming==$version" "torch==2.13.*" \
+  with_deadline 300 "$environment/bin/pip" install --no-input --quiet "mosaicml-streaming==$version" "torch==2.13.*" \
     >"$SCRATCH/pip.log" 2>&1 ||
     cannot_run "mosaicml-streaming $version cannot be had from PyPI: $(tail -n 1 "$SCRATCH/pip.log")"
   touch "$environment/whole"

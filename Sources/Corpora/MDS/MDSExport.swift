@@ -25,7 +25,7 @@ public struct MDSExportOptions: Sendable, Equatable {
 }
 
 /// What an export has written of one domain and split.
-public struct MDSExportReport: Sendable, Equatable {
+public struct MDSExportReport: Sendable, Equatable, Encodable {
   /// The domain's name.
   public let domain: String
   /// The split.
@@ -77,9 +77,7 @@ public struct MDSExport: Sendable {
   ) throws(CorpusError) {
     self.corpus = corpus
     self.options = options
-    var indexes: Set<Int> = []
-    for name in names { indexes.insert(try corpus.domainIndex(named: name)) }
-    domainIndexes = names.isEmpty ? Array(corpus.domains.indices) : indexes.sorted()
+    domainIndexes = try corpus.domainIndexes(named: names)
     for index in domainIndexes where corpus.domains[index].format != .native {
       throw .export(.notNative(domain: corpus.domains[index].name))
     }

@@ -190,7 +190,7 @@ extension MDSIndexRecord.Shard {
     guard (compression == nil) == (zipData == nil) else {
       throw .mdsIndex(path: path, shard: shard, .compressedFile(isRecorded: zipData != nil))
     }
-    if let compression, !Self.isZstd(compression) {
+    if let compression, MDSShardEntry.zstdLevel(of: compression) == nil {
       throw .mdsIndex(path: path, shard: shard, .compression(compression))
     }
     let stored = zipData ?? rawData
@@ -218,14 +218,6 @@ extension MDSIndexRecord.Shard {
       path: below + stored.basename, sampleCount: samples, rawByteCount: rawData.bytes,
       storedByteCount: stored.bytes, compression: compression, columns: columns,
       rawHashes: rawData.hashes, storedHashes: stored.hashes)
-  }
-
-  /// Whether a compression is `zstd` or `zstd:1` to `zstd:22`.
-  private static func isZstd(_ compression: String) -> Bool {
-    let parts = compression.split(separator: ":", omittingEmptySubsequences: false)
-    guard parts.first == "zstd" else { return false }
-    if parts.count == 1 { return true }
-    return parts.count == 2 && Int(parts[1]).map((1...22).contains) == true
   }
 
   private func columns(path: String, shard: Int) throws(CorpusError) -> [MDSShardEntry.Column] {

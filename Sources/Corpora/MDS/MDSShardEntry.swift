@@ -40,6 +40,17 @@ package struct MDSShardEntry: Sendable, Equatable {
   package static let sampleLimit = 1 << 24
   /// The most columns of a shard.
   package static let columnLimit = 1 << 10
+  /// The level of `zstd` where none is said.
+  static let usualLevel = 3
+
+  /// Returns the level of a compression that is `zstd`, or `zstd:1` to `zstd:22`; nil for any other
+  /// text.
+  package static func zstdLevel(of compression: String) -> Int? {
+    let parts = compression.split(separator: ":", omittingEmptySubsequences: false)
+    guard parts.first == "zstd", parts.count <= 2 else { return nil }
+    guard parts.count == 2 else { return usualLevel }
+    return Int(parts[1]).flatMap { 1...22 ~= $0 ? $0 : nil }
+  }
 
   /// Whether any hash is recorded that can be compared.
   ///

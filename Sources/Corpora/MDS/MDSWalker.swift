@@ -285,14 +285,9 @@ final class MDSWalker: @unchecked Sendable {
         let count = min(tokensLeft, capacity - written)
         written += try give(count, into: destination, width: width)
       } else {
-        switch width {
-        case .uint16:
-          destination.storeBytes(
-            of: UInt16(truncatingIfNeeded: tokenizer.endOfText).littleEndian, as: UInt16.self)
-        case .uint32:
-          destination.storeBytes(
-            of: UInt32(truncatingIfNeeded: tokenizer.endOfText).littleEndian, as: UInt32.self)
-        }
+        width.store(
+          UInt32(truncatingIfNeeded: tokenizer.endOfText),
+          into: UnsafeMutableRawBufferPointer(start: destination, count: width.byteCount))
         owesEndOfText = false
         written += 1
       }

@@ -41,9 +41,7 @@ package struct MDSWriter: ~Copyable {
 
     /// The zstd level; nil for no compression.
     fileprivate var level: Int? {
-      compression.map { text in
-        text.split(separator: ":").dropFirst().first.flatMap { Int($0) } ?? 3
-      }
+      compression.map { MDSShardEntry.zstdLevel(of: $0) ?? MDSShardEntry.usualLevel }
     }
 
     /// What an index and a shard's header both say, but for the header's end.
@@ -125,7 +123,7 @@ package struct MDSWriter: ~Copyable {
     let name =
       "shard." + String(repeating: "0", count: max(0, 5 - digits.count)) + digits + ".mds"
     let storedName = form.level == nil ? name : name + ".zstd"
-    let raw = try MDSFileWriter.hashes(form.hashes, of: [head.bytes, samples])
+    let raw = MDSFileWriter.hashes(form.hashes, of: [head.bytes, samples])
     let stored = try MDSFileWriter.write(
       [head.bytes, samples], to: folder + "/" + storedName, level: form.level, hashes: form.hashes)
     let rawRecord = Self.record(name, byteCount: head.bytes.count + samples.count, raw)

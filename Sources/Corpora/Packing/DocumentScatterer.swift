@@ -118,7 +118,7 @@ final class DocumentScatterer {
     _ line: UnsafeRawBufferPointer, file: Int, lines: inout LineCount, byteOffset: Int,
     feed: any TextFeed
   ) throws(CorpusError) {
-    if isBlank(line) { return }
+    if JSONLineScanner.isBlank(line) { return }
     let text: UnsafeRawBufferPointer
     do throws(DocumentFailure) {
       text = try scanner.text(of: line)
@@ -129,10 +129,6 @@ final class DocumentScatterer {
       return
     }
     try add(text, file: file, line: lines, byteOffset: byteOffset, feed: feed)
-  }
-
-  private func isBlank(_ line: UnsafeRawBufferPointer) -> Bool {
-    line.allSatisfy { $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }
   }
 
   private func lineReader(

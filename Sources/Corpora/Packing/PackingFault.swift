@@ -48,6 +48,12 @@ public enum PackingFault: Sendable, Equatable {
 }
 
 extension PackingFault: CustomStringConvertible {
+  /// What is wrong with a token, without its place.
+  static func foreign(_ token: UInt32, of tokenizer: String) -> String {
+    "the tokenizer \(tokenizer) gave the token \(token), which is end-of-text or not in its "
+      + "vocabulary. The tokenizer is at fault."
+  }
+
   /// What happened, where, and what to do about it.
   public var description: String {
     switch self {
@@ -83,8 +89,7 @@ extension PackingFault: CustomStringConvertible {
         + "\(endOfText); a vocabulary has 1 to \(PackPlan.vocabularyLimit) tokens and holds its "
         + "end-of-text. The tokenizer is at fault."
     case .token(let tokenizer, let token, let place):
-      "\(place): the tokenizer \(tokenizer) gave the token \(token), which is end-of-text or not in "
-        + "its vocabulary. The tokenizer is at fault."
+      "\(place): \(Self.foreign(token, of: tokenizer))"
     case .memory(let byteCount, let least):
       "\(byteCount) bytes of memory are too little; these options need at least \(least). Allow "
         + "more memory or a smaller maximum document."

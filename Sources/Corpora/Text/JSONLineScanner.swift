@@ -31,6 +31,11 @@ package struct JSONLineScanner: ~Copyable {
     unescapedKey = TextBuffer(capacity: 64)
   }
 
+  /// Whether a line holds nothing but white space, and so no document.
+  static func isBlank(_ line: UnsafeRawBufferPointer) -> Bool {
+    line.allSatisfy { $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }
+  }
+
   /// Returns the text of one line's object.
   ///
   /// - Parameter line: one line, without its newline, not blank.

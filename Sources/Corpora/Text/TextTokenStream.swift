@@ -237,7 +237,7 @@ package final class TextTokenStream: TokenStream {
         throw fault(.tooLong(limit: Self.lineByteLimit), byteOffset: byteOffset)
       case .line(let line, let byteOffset):
         passedLineCount += 1
-        if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { continue }
+        if JSONLineScanner.isBlank(line) { continue }
         do throws(DocumentFailure) {
           text = try scanner.text(of: line)
         } catch {

@@ -17,6 +17,8 @@ package final class VerifiedFrameFeed: TextFeed {
   private let file: FileReader
   private let feed: ZstdFeed
   private let workspace: TextWorkspace
+  /// What frames are decoded with that are only verified, once there is one.
+  private var scoutWorkspace: TextWorkspace?
   /// How much text the workspace holds of a frame, and how much of that was taken.
   private var textByteCount = 0
   private var takenByteCount = 0
@@ -91,9 +93,13 @@ package final class VerifiedFrameFeed: TextFeed {
 
   /// Decodes a frame and forgets it.
   private func verify(_ frame: TextFrame) throws(CorpusError) {
-    let scout = try ZstdFeed(file, from: frame)
+    // One more context for all frames of the file, or for none: many files are a single frame, and
+    // then its window would only lie there while the frame is decoded again.
+    let workspace = scoutWorkspace ?? TextWorkspace(heldByteLimit: 0)
+    let scout = try ZstdFeed(file, from: frame, workspace: workspace)
     let scratch = TextBuffer(capacity: 256 << 10)
     let room = UnsafeMutableRawBufferPointer(start: scratch.base, count: scratch.capacity)
     while try !scout.readFrame(into: room).isAtEnd {}
+    scoutWorkspace = scout.nextFrame.byteOffset < file.byteCount ? workspace : nil
   }
 }
