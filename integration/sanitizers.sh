@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs test suites under a sanitizer, in a build of its own.
 #
-#   bash integration/sanitizers.sh address               CorporaTests, MixingTests and LoadingTests under AddressSanitizer
+#   bash integration/sanitizers.sh address               all suites under AddressSanitizer
 #   bash integration/sanitizers.sh thread                CorporaTests and LoadingTests under ThreadSanitizer
 #   bash integration/sanitizers.sh thread --only NAME    the suites whose names match, as `swift test --filter` has it
 #
@@ -16,7 +16,7 @@ cd "$(dirname "$0")/.."
 usage() { sed -n '2,/^$/s/^# \{0,1\}//p' integration/sanitizers.sh; }
 
 case "${1:-}" in
-  address) modules="CorporaTests MixingTests LoadingTests" ;;
+  address) modules="CorporaTests KernelsTests MixingTests LoadingTests TrainingTests AblationsTests FuzzTests" ;;
   thread) modules="CorporaTests LoadingTests" ;;
   --help) usage; exit 0 ;;
   *) printf 'which sanitizer: address or thread\n' >&2; exit 2 ;;
