@@ -119,11 +119,18 @@ struct LoaderArguments: ParsableArguments {
         options = ["mixture": mixture]
       }
     }
-    for text in option {
+    options.merge(Self.options(of: option)) { $1 }
+    return try registry.recipe(named: policy, options: options)
+  }
+
+  /// Takes `name=value` apart; the last of one name counts.
+  static func options(of texts: [String]) -> [String: String] {
+    var options: [String: String] = [:]
+    for text in texts {
       let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       options[String(parts[0])] = parts.count == 2 ? String(parts[1]) : ""
     }
-    return try registry.recipe(named: policy, options: options)
+    return options
   }
 
   private func epochCaps() throws -> [String: Double] {
