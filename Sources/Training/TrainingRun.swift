@@ -87,7 +87,8 @@ public struct TrainingRun: Sendable {
           model: try LanguageModel(
             configuration: configuration.model, seed: configuration.seed,
             threads: configuration.threadCount),
-          schedule: configuration.schedule, optimizer: configuration.optimizer)
+          schedule: configuration.schedule, optimizer: configuration.optimizer,
+          gradients: configuration.gradients ?? GradientSettings(), seed: configuration.seed)
       } catch {
         throw .training(error)
       }
@@ -116,19 +117,13 @@ public struct TrainingRun: Sendable {
     if isBegun && !resuming { throw .folderHasRun(path: folder.path) }
     if !isBegun { try checkIsFree(resuming: resuming) }
     let corpus = try openCorpus()
-    let recipe: PolicyRecipe
-    do throws(MixingError) {
-      recipe = try registry.recipe(
-        named: configuration.policy, options: configuration.policyOptions)
-    } catch {
-      throw .mixing(error)
-    }
+    var recipe = try recipe(options: configuration.policyOptions(keptIn: isBegun ? folder : nil))
     var configuration = configuration
     if isBegun, corpusChange == .carryOver, let list = configuration.loader.quarantine?.list {
       // What was damaged of a domain that was packed again or is gone is not damaged any more.
       configuration.loader.quarantine?.list = list.entries(about: corpus)
     }
-    let trainer = try makeTrainer()
+    var trainer = try makeTrainer()
     let resolved = ResolvedRun(
       configuration: configuration, corpus: corpus, toolVersion: toolVersion,
       instructionSet: trainer.instructionSetName)
@@ -140,17 +135,29 @@ public struct TrainingRun: Sendable {
     } else {
       if resuming { observer.training(notice: .nothingToResume(folder: folder.path)) }
       // The loader refuses what it cannot do before the folder is made.
-      _ = try RunSession<Learner>.openLoader(
+      let loader = try RunSession<Learner>.openLoader(
         corpus, recipe: recipe, options: configuration.loaderOptions(ledgerPath: nil),
         configuration: configuration, checkpoint: nil, notices: LoaderNotices(), observer: observer)
+      try RunSession.tell(&trainer, of: loader, configuration: configuration)
+      loader.close()
       try folder.create()
       if lock == nil { lock = try RunLock(folder: folder.path) }
+      try folder.keepPolicyFiles(of: configuration)
+      recipe = try self.recipe(options: configuration.policyOptions(keptIn: folder))
       try resolved.write(to: folder)
     }
     var session = try RunSession(
       resolved: resolved, folder: folder, corpus: corpus, recipe: recipe, trainer: trainer,
       corpusChange: corpusChange, observer: observer)
     return try session.run(isStopping: isStopping)
+  }
+
+  private func recipe(options: [String: String]) throws(RunError) -> PolicyRecipe {
+    do throws(MixingError) {
+      return try registry.recipe(named: configuration.policy, options: options)
+    } catch {
+      throw .mixing(error)
+    }
   }
 
   /// Refuses a folder that is something else.
