@@ -109,6 +109,11 @@ struct LoaderArguments: ParsableArguments {
   func recipe(
     from registry: PolicyRegistry = .builtIn
   ) throws(MixingError) -> PolicyRecipe {
+    try registry.recipe(named: policy, options: policyOptions)
+  }
+
+  /// The policy's options by name, as they were given.
+  var policyOptions: [String: String] {
     var options: [String: String] = [:]
     if let mixture {
       if mixture.contains("=") {
@@ -123,7 +128,7 @@ struct LoaderArguments: ParsableArguments {
       let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       options[String(parts[0])] = parts.count == 2 ? String(parts[1]) : ""
     }
-    return try registry.recipe(named: policy, options: options)
+    return options
   }
 
   private func epochCaps() throws -> [String: Double] {
