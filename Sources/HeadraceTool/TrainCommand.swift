@@ -76,6 +76,12 @@ struct TrainCommand: ParsableCommand {
   @OptionGroup(title: "TRAINING OPTIONS")
   var training: TrainingArguments
 
+  @Option(
+    help: ArgumentHelp(
+      "Where to write what the policy learned, when the run ends or is stopped; another run starts "
+        + "from it with --policy-from.", valueName: "file"))
+  var savePolicy: String?
+
   @Flag(help: "Print the record as JSON instead of the table.")
   var json = false
 
@@ -83,7 +89,7 @@ struct TrainCommand: ParsableCommand {
   private static let freeOptions: Set<String> = [
     "--run-folder", "--resume", "--carry-over", "--json", "--threads", "--compute-threads",
     "--byte-budget",
-    "--checkpoint-interval", "--keep-checkpoints",
+    "--checkpoint-interval", "--keep-checkpoints", "--save-policy",
   ]
 
   func validate() throws {
@@ -109,6 +115,7 @@ struct TrainCommand: ParsableCommand {
     var run = TrainingRun(
       configuration, folder: folder, toolVersion: HeadraceCommand.configuration.version)
     run.corpusChange = carryOver ? .carryOver : .refuse
+    run.savedPolicyPath = savePolicy
     let display = TrainDisplay()
     defer { display.end() }
     let outcome = try run.start(resuming: resume, observer: display) {

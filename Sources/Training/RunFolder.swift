@@ -16,6 +16,8 @@ internal import Mixing
 ///     checkpoints/         step-00000100.checkpoint: loader, trainer and run
 ///     policy-from, -ledger, -file
 ///                          copies of the files that the policy was given
+///     policy.saved         what the policy learned, where it learns, when the run has ended or was
+///                          stopped
 ///     record.json          when the run has ended
 ///     report.html, .svg    made from record and metrics, as is mixture.svg
 public struct RunFolder: Sendable, Equatable {
@@ -43,13 +45,16 @@ public struct RunFolder: Sendable, Equatable {
   public var picturePath: String { path + "/report.svg" }
   /// The picture of the asked mixture that is made from record and metrics.
   public var mixturePicturePath: String { path + "/mixture.svg" }
+  /// What the policy learned, for other runs.
+  public var savedPolicyPath: String { path + "/policy.saved" }
   /// The folder of the checkpoints.
   public var checkpointsPath: String { path + "/checkpoints" }
 
   /// The folders and files that a run writes.
   private static let entries: Set<String> = [
     "configuration.json", "ledger.jsonl", "metrics.jsonl", "record.json", "report.html",
-    "report.svg", "mixture.svg", "checkpoints", "policy-from", "policy-ledger", "policy-file",
+    "report.svg", "mixture.svg", "checkpoints", "policy.saved", "policy-from", "policy-ledger",
+    "policy-file",
   ]
 
   /// Whether the folder holds a run that has begun.
@@ -57,6 +62,9 @@ public struct RunFolder: Sendable, Equatable {
 
   /// Whether the folder holds a run that has ended.
   public var hasRecord: Bool { access(recordPath, F_OK) == 0 }
+
+  /// Whether the folder holds what a policy learned.
+  var hasSavedPolicy: Bool { access(savedPolicyPath, F_OK) == 0 }
 
   /// Whether something exists at the folder's path.
   var exists: Bool { access(path, F_OK) == 0 }

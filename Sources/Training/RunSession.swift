@@ -130,6 +130,7 @@ struct RunSession<Learner: Trainer> {
     while state.step < configuration.stepCount {
       if isStopping() {
         let path: String? = state.step == 0 ? nil : try saveUnlessSaved()
+        try savePolicy()
         loader.close()
         return .stopped(step: state.step, checkpoint: path)
       }
@@ -284,8 +285,21 @@ struct RunSession<Learner: Trainer> {
       trainerChecksum: XXHash.text(XXHash.hash64(trainer.checkpointBytes())), end: end,
       stepCount: state.step, tokenTotal: state.tokenTotal, timeInSeconds: timeInSeconds,
       domains: domains, evaluations: lines.evaluations)
+    try savePolicy()
     try record.write(to: folder.recordPath)
     return record
+  }
+
+  /// Writes what the policy has learned, where it learns.
+  private func savePolicy() throws(RunError) {
+    let saved: SavedPolicy?
+    do throws(LoadingError) { saved = try loader.savedPolicy() } catch { throw .loading(error) }
+    guard let saved else { return }
+    let bytes: [UInt8]
+    do throws(MixingError) { bytes = try saved.bytes() } catch { throw .mixing(error) }
+    do throws(CorpusError) { try DurableFile.write(bytes, to: folder.savedPolicyPath) } catch {
+      throw .corpus(error)
+    }
   }
 }
 

@@ -18,20 +18,37 @@ struct TestLearner: MixturePolicy {
   static let name = "test-learner"
 
   let reading: Reading
+  let domainNames: [String]
+  /// Whether it learns no more.
+  let isFrozen: Bool
   private var state: Checkpoint
 
-  init(reading: Reading, domainCount: Int) {
+  init(reading: Reading, context: PolicyContext, from saved: Checkpoint?, isFrozen: Bool) {
     self.reading = reading
-    state = Checkpoint(scores: PackedArray([Double](repeating: 0, count: domainCount)))
+    self.isFrozen = isFrozen
+    domainNames = context.domainNames
+    let zeros = [Double](repeating: 0, count: context.domainCount)
+    state = saved ?? Checkpoint(scores: PackedArray(zeros))
   }
 
   static let entry = PolicyRegistry.Entry(
-    name: name, summary: "A policy for tests.", options: ["reads": "what it reads"]
+    name: name, summary: "A policy for tests.",
+    options: ["reads": "what it reads", "from": "a saved policy", "freeze": "learn no more"]
   ) { options in
     let reading = options["reads"].flatMap(Reading.init) ?? .losses
-    return PolicyRecipe(name: name, options: options) { context in
-      TestLearner(reading: reading, domainCount: context.domainCount)
+    return PolicyRecipe(name: name, options: options) { context throws(MixingError) in
+      var saved: Checkpoint?
+      if let path = options["from"] {
+        saved = try SavedPolicy(at: path).contents(as: Checkpoint.self, ofPolicy: name)
+      }
+      return TestLearner(
+        reading: reading, context: context, from: saved, isFrozen: options["freeze"] == "true")
     }
+  }
+
+  func savedPolicy() throws(MixingError) -> SavedPolicy? {
+    guard reading != .nothing else { return nil }
+    return try SavedPolicy(policy: Self.name, domainNames: domainNames, contents: state)
   }
 
   var mixture: Mixture {
@@ -50,7 +67,8 @@ struct TestLearner: MixturePolicy {
   var reason: String { "test \(reading.rawValue) after \(state.observed)" }
 
   var feedbackNeeds: FeedbackNeeds {
-    switch reading {
+    guard !isFrozen else { return .nothing }
+    return switch reading {
     case .losses: FeedbackNeeds(losses: true)
     case .gradients: FeedbackNeeds(losses: true, gram: true, smoothing: 0.8)
     case .norms: FeedbackNeeds(norms: true)
