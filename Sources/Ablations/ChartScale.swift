@@ -19,6 +19,22 @@ struct ChartScale: Equatable {
     return ChartScale(range: 0...end, ticks: roundTicks(in: 0...end, count: tickCount))
   }
 
+  /// A linear axis for values of either sign.
+  static func linear(_ values: [Double], tickCount: Int) -> ChartScale {
+    let finite = values.filter(\.isFinite)
+    guard let least = finite.min(), let most = finite.max() else {
+      return fromZero(to: 1, tickCount: tickCount)
+    }
+    // A little room on both sides; a flat line still gets an axis.
+    let span = most - least
+    let room = span > 0 && span.isFinite ? span * 0.05 : max(abs(most) * 0.1, 1e-300)
+    let range = (least - room)...(most + room)
+    guard range.lowerBound.isFinite, range.upperBound.isFinite else {
+      return fromZero(to: 1, tickCount: tickCount)
+    }
+    return ChartScale(range: range, ticks: roundTicks(in: range, count: tickCount))
+  }
+
   /// An axis for positive values that span less or more than a decade, such as losses.
   static func logarithmic(_ values: [Double], tickCount: Int) -> ChartScale {
     let positive = values.filter { $0 > 0 && $0.isFinite }

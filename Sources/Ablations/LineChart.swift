@@ -8,8 +8,10 @@ struct LineChart {
     var points: [(x: Double, y: Double)]
     /// Which color, dash and marker; nil for the color of the text.
     var style: Int?
-    /// Whether every point is marked.
+    /// Whether points are marked.
     var hasMarkers = false
+    /// Every how many points one is marked, beginning with the last.
+    var markerStride = 1
     /// Whether the line is dashed whatever its style says, and thin.
     var isReference = false
   }
@@ -115,7 +117,9 @@ struct LineChart {
     if !dash.isEmpty { text += " stroke-dasharray=\"\(dash)\"" }
     text += " d=\"\(data)\"/>"
     if line.hasMarkers, let style = line.style {
-      text += places.map { Self.marker(style, x: $0.x, y: $0.y) }.joined()
+      for index in stride(from: places.count - 1, through: 0, by: -max(1, line.markerStride)) {
+        text += Self.marker(style, x: places[index].x, y: places[index].y)
+      }
     }
     return text
   }

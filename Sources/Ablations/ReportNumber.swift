@@ -41,6 +41,18 @@ enum ReportNumber {
     return trimmed(count)
   }
 
+  /// A number of any size and sign with at most three digits, and an exponent that 3 divides.
+  static func scientific(_ number: Double) -> String {
+    guard number.isFinite, number.magnitude >= 1e-300 else { return number == 0 ? "0" : "–" }
+    var (mantissa, exponent) = (number.magnitude, 0)
+    while mantissa >= 999.5 { (mantissa, exponent) = (mantissa / 1000, exponent + 3) }
+    while mantissa < 0.9995 { (mantissa, exponent) = (mantissa * 1000, exponent - 3) }
+    var text = fixed(mantissa, digits: mantissa < 9.995 ? 2 : mantissa < 99.95 ? 1 : 0)
+    while text.contains("."), text.hasSuffix("0") { text.removeLast() }
+    if text.hasSuffix(".") { text.removeLast() }
+    return (number < 0 ? "−" : "") + text + (exponent == 0 ? "" : "e\(exponent)")
+  }
+
   /// A number with as many digits behind the point as it needs, at most 3.
   static func trimmed(_ number: Double) -> String {
     var text = fixed(number, digits: 3)

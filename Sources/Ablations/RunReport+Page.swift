@@ -36,6 +36,7 @@ extension RunReport {
     <p class="soft">Losses are in nats per token on held-out text, lower is better; \
     perplexity is e to their power. Held-out text is the same in every evaluation and every run \
     over this corpus.</p>
+    \(mixtureFigures)
     \(figure(shareChart(tickCount: 8), shareChart(tickCount: 4), height: 330))
     <h2>Configuration</h2>
     <dl>
@@ -72,6 +73,18 @@ extension RunReport {
     let options = record.configuration.policyOptions.sorted { $0.key < $1.key }
       .map { "\($0.key) \($0.value)" }
     return ([record.configuration.policy + " policy"] + options).joined(separator: ", ")
+  }
+
+  /// What an online policy did and what it learned from; nothing for a mixture that never changes.
+  private var mixtureFigures: String {
+    var figures: [String] = []
+    if mixtureChanges {
+      figures.append(figure(mixtureChart(tickCount: 8), mixtureChart(tickCount: 4), height: 380))
+    }
+    if let wide = rewardChart(tickCount: 8), let narrow = rewardChart(tickCount: 4) {
+      figures.append(figure(wide, narrow, height: 330))
+    }
+    return figures.joined(separator: "\n")
   }
 
   private func figure(_ wide: LineChart, _ narrow: LineChart, height: Double) -> String {

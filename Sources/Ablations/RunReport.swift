@@ -40,13 +40,17 @@ public struct RunReport: Sendable {
     self.init(record: record, metrics: metrics)
   }
 
-  /// Writes `report.html` and `report.svg` into a run folder.
+  /// Writes `report.html` and `report.svg` into a run folder, and `mixture.svg` where the mixture
+  /// changed.
   ///
   /// - Parameter folder: the run's folder.
   /// - Throws: ``RunError/corpus(_:)`` if they cannot be written.
   public func write(to folder: RunFolder) throws(RunError) {
     do throws(CorpusError) {
       try DurableFile.write(Array(picture.utf8), to: folder.picturePath)
+      if let mixturePicture {
+        try DurableFile.write(Array(mixturePicture.utf8), to: folder.mixturePicturePath)
+      }
       try DurableFile.write(Array(page.utf8), to: folder.reportPath)
     } catch {
       throw .corpus(error)

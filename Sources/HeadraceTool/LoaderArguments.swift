@@ -109,6 +109,11 @@ struct LoaderArguments: ParsableArguments {
   func recipe(
     from registry: PolicyRegistry = .builtIn
   ) throws(MixingError) -> PolicyRecipe {
+    try registry.recipe(named: policy, options: policyOptions)
+  }
+
+  /// The policy's options by name, as they were given.
+  var policyOptions: [String: String] {
     var options: [String: String] = [:]
     if let mixture {
       if mixture.contains("=") {

@@ -22,6 +22,18 @@ enum NumberText {
     return "\(sign)\(scaled / scale)." + String(repeating: "0", count: digits - rest.count) + rest
   }
 
+  /// A number of any size with its sign and three digits.
+  static func signed(_ number: Double) -> String {
+    guard number.isFinite, number != 0 else { return number == 0 ? "0" : "\(number)" }
+    var exponent = 0
+    var mantissa = number.magnitude
+    while mantissa >= 999.5 { (mantissa, exponent) = (mantissa / 1000, exponent + 3) }
+    while mantissa < 0.9995 { (mantissa, exponent) = (mantissa * 1000, exponent - 3) }
+    let digits = mantissa < 9.995 ? 2 : mantissa < 99.95 ? 1 : 0
+    let text = fixed(mantissa, digits: digits) + (exponent == 0 ? "" : "e\(exponent)")
+    return (number < 0 ? "-" : "+") + text
+  }
+
   /// A share of 1 as a percentage, with more digits the smaller it is, so that a small share does
   /// not read as none.
   static func percent(_ share: Double) -> String {

@@ -23,6 +23,9 @@ struct ReplayCommand: ParsableCommand {
       The hash is the XXH64 of all tokens of the batch as Int64, little-endian, row after row, \
       whatever the token type.
 
+      This is one step. A whole run is trained again, with the mixtures that it asked for, by \
+      headrace train --policy replay --option ledger=RUN and the settings of that run.
+
       EXAMPLES
         headrace replay runs/a corpora/web --step 4711
         headrace replay runs/a/ledger.jsonl corpora/web --step 4711 --rows 0...3 --text

@@ -33,6 +33,11 @@ struct TrainCommand: ParsableCommand {
       the same too, unless --carry-over says that its domains may have changed; what has changed \
       is printed and stands in the ledger.
 
+      A policy that reads gradients by domain gets them without a backward pass of its own, from \
+      rows that are grouped by domain; without --grouping a size is chosen and printed. \
+      --policy replay --option ledger=RUN asks for the mixtures of a recorded run: with the other \
+      settings and the seed of that run its losses come out again, bit for bit.
+
       A frame that is damaged ends the run, unless --skip-damage lets it go on without the \
       frame, or --quarantined names a list that has it. Held-out frames are skipped only if they \
       are on that list.
@@ -42,6 +47,7 @@ struct TrainCommand: ParsableCommand {
         headrace train corpora/demo --run-folder runs/b --option exponent=0.5
         headrace train corpora/demo --run-folder runs/c --mixture code=0.7,prose=0.3
         headrace train corpora/demo --run-folder runs/d --skip-damage
+        headrace train corpora/demo --run-folder runs/e --policy replay --option ledger=runs/a
         headrace train --run-folder runs/a --resume
       """)
 
@@ -70,6 +76,12 @@ struct TrainCommand: ParsableCommand {
   @OptionGroup(title: "TRAINING OPTIONS")
   var training: TrainingArguments
 
+  @Option(
+    help: ArgumentHelp(
+      "Where to write what the policy learned, when the run ends or is stopped; another run starts "
+        + "from it with --policy-from.", valueName: "file"))
+  var savePolicy: String?
+
   @Flag(help: "Print the record as JSON instead of the table.")
   var json = false
 
@@ -77,7 +89,7 @@ struct TrainCommand: ParsableCommand {
   private static let freeOptions: Set<String> = [
     "--run-folder", "--resume", "--carry-over", "--json", "--threads", "--compute-threads",
     "--byte-budget",
-    "--checkpoint-interval", "--keep-checkpoints",
+    "--checkpoint-interval", "--keep-checkpoints", "--save-policy",
   ]
 
   func validate() throws {
@@ -103,6 +115,7 @@ struct TrainCommand: ParsableCommand {
     var run = TrainingRun(
       configuration, folder: folder, toolVersion: HeadraceCommand.configuration.version)
     run.corpusChange = carryOver ? .carryOver : .refuse
+    run.savedPolicyPath = savePolicy
     let display = TrainDisplay()
     defer { display.end() }
     let outcome = try run.start(resuming: resume, observer: display) {
@@ -134,11 +147,14 @@ struct TrainCommand: ParsableCommand {
       print(try JSONText.of(record))
       return
     }
-    print(try RunReport(of: folder).table)
+    let report = try RunReport(of: folder)
+    print(report.table)
+    if let mixtureTable = report.mixtureTable { print("\n" + mixtureTable) }
     print("")
     print("record  \(folder.recordPath)")
     print("report  \(folder.reportPath)")
     print("picture \(folder.picturePath)")
+    if report.mixturePicture != nil { print("mixture \(folder.mixturePicturePath)") }
   }
 
   /// The configuration that the options say, or that the run folder records.

@@ -9,7 +9,7 @@ final class TrainDisplay: RunObserver {
   private var firstStep = 0
   private var firstTime = ContinuousClock.now
   private var lastTime: ContinuousClock.Instant?
-  /// The last steps, at most 100, for shares, and what each of them took, for the rate.
+  /// The last steps, at most 100, and what each of them took, for the rate.
   private var recent: [StepMetrics] = []
   private var recentSeconds: [Double] = []
   /// When the last step or evaluation ended, in the run's seconds.
@@ -59,8 +59,7 @@ final class TrainDisplay: RunObserver {
 
   private func line(of step: StepMetrics, seconds: Double) -> String {
     let share = domains.indices.map { domain in
-      let sum = recent.reduce(0) { $0 + $1.realizedShares[domain] }
-      return domains[domain] + " " + NumberText.percent(sum / Double(recent.count))
+      domains[domain] + " " + NumberText.percent(step.askedShares[domain])
     }
     var line = "step \(step.step)/\(stepCount), loss \(NumberText.fixed(step.loss, digits: 4))"
     let measured = zip(recent, recentSeconds).filter { $0.1 > 0 }
@@ -74,6 +73,7 @@ final class TrainDisplay: RunObserver {
       let left = seconds / Double(done) * Double(stepCount - step.step)
       line += ", \(NumberText.duration(left)) left"
     }
-    return line + "; " + share.joined(separator: ", ")
+    if let reward = step.meanReward { line += ", reward \(NumberText.signed(reward))" }
+    return line + "; asks for " + share.joined(separator: ", ")
   }
 }

@@ -46,6 +46,33 @@ struct TrainingArguments: ParsableArguments {
   @Option(help: "The threads that compute (default: one per core); they change no result.")
   var computeThreads: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "For a policy that reads gradients by domain, the parameters that are watched: all, or such "
+        + "as hidden-output, hidden-output:2,3 or attention-output:3+head (default: all).",
+      valueName: "parameters"))
+  var gradients: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Project the watched gradients to so many numbers, by the run's seed; inner products then "
+        + "have an error of at most sqrt(2 / width) of the norms' product, in root mean square.",
+      valueName: "width"))
+  var gradientProjection: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Start from what a policy learned in another run (--save-policy); the same as --option from.",
+      valueName: "file"))
+  var policyFrom: String?
+
+  @Flag(
+    help: """
+      With --policy-from: the policy learns nothing more, and no gradients are measured for it; \
+      the same as --option freeze=true.
+      """)
+  var freeze = false
+
   func validate() throws {
     if steps != nil && tokens != nil {
       throw ValidationError("--steps and --tokens say the same; give one of them")
@@ -62,17 +89,21 @@ struct TrainingArguments: ParsableArguments {
     guard learningRate > 0, learningRate.isFinite else {
       throw ValidationError("--learning-rate is \(learningRate), but must be a positive number")
     }
+    if freeze && policyFrom == nil {
+      throw ValidationError("--freeze goes with --policy-from: it keeps what was learned before")
+    }
     if let warmUpSteps, warmUpSteps < 0 {
       throw ValidationError("--warm-up-steps is \(warmUpSteps), but must be at least 0")
     }
   }
 
-  /// The options of a policy, with the weights in place of the file that they come from: the file
-  /// may change or go, the run folder is complete by itself.
-  private static func resolvedOptions(of recipe: PolicyRecipe, corpus: Corpus) throws
-    -> [String: String]
-  {
-    guard recipe.options["file"] != nil else { return recipe.options }
+  /// The options of a policy; for a mixture from a file with the weights in its place, which may
+  /// change or go.
+  private static func resolvedOptions(
+    of recipe: PolicyRecipe, given: [String: String], corpus: Corpus
+  ) throws -> [String: String] {
+    let options = given.merging(recipe.options) { $1 }
+    guard options["mixture"] != nil, options["file"] != nil else { return options }
     let context = PolicyContext(
       domainNames: corpus.domainNames, sequenceCounts: corpus.domains.map { _ in 1 })
     let weights = try recipe.makePolicy(in: context).mixture.weights
@@ -85,6 +116,9 @@ struct TrainingArguments: ParsableArguments {
     -> RunConfiguration
   {
     let corpus = try Corpus(at: corpusPath)
+    var loader = loader
+    if let policyFrom { loader.option.append("from=\(policyFrom)") }
+    if freeze { loader.option.append("freeze=true") }
     let recipe = try loader.recipe()
     let batchTokens = max(1, loader.rows).multipliedReportingOverflow(
       by: max(1, loader.sequenceLength))
@@ -92,7 +126,8 @@ struct TrainingArguments: ParsableArguments {
     let stepCount = steps ?? tokens.map { ($0 - 1) / perStep + 1 } ?? 1000
     var configuration = RunConfiguration(
       corpusPath: URL(fileURLWithPath: corpusPath).standardizedFileURL.path, policy: recipe.name,
-      policyOptions: try Self.resolvedOptions(of: recipe, corpus: corpus),
+      policyOptions: try Self.resolvedOptions(
+        of: recipe, given: loader.policyOptions, corpus: corpus),
       rows: loader.rows,
       model: LanguageModelConfiguration(
         vocabularySize: corpus.tokenizer.vocabularySize, sequenceLength: loader.sequenceLength,
@@ -102,6 +137,7 @@ struct TrainingArguments: ParsableArguments {
     options.quarantine = skipsDamage ? .collect : .off
     configuration.loader = RunConfiguration.LoaderSettings(
       options, grouping: loader.batch().grouping)
+    try resolveGradients(in: &configuration, recipe: recipe, corpus: corpus)
     configuration.optimizer.weightDecay = weightDecay
     if let warmUpSteps { configuration.schedule.warmUpStepCount = warmUpSteps }
     if let evaluationInterval { configuration.evaluation.stepInterval = evaluationInterval }
@@ -110,5 +146,45 @@ struct TrainingArguments: ParsableArguments {
     configuration.checkpoints.keepCount = keepCheckpoints
     configuration.threadCount = computeThreads ?? min(1024, Processors.onlineCount)
     return configuration
+  }
+
+  /// Settles how gradients by domain are measured, where the policy reads them.
+  private func resolveGradients(
+    in configuration: inout RunConfiguration, recipe: PolicyRecipe, corpus: Corpus
+  ) throws {
+    let context = PolicyContext(
+      domainNames: corpus.domainNames,
+      sequenceCounts: corpus.domains.map {
+        $0.tokenCount(of: .train) / max(1, configuration.sequenceLength)
+      }, stepCount: max(1, configuration.stepCount))
+    let options = configuration.policyOptionsWithPaths
+    let needs = try PolicyRegistry.builtIn.recipe(named: recipe.name, options: options)
+      .makePolicy(in: context).feedbackNeeds
+    guard needs.gradients || needs.norms else {
+      guard gradients == nil, gradientProjection == nil else {
+        throw ToolFailure(
+          "the policy \(recipe.name) reads no gradients, so that there is nothing for --gradients "
+            + "and --gradient-projection to say. Leave them out.")
+      }
+      return
+    }
+    configuration.gradients = GradientSettings(
+      watched: gradients ?? WatchedParameters.all.text, projectionWidth: gradientProjection)
+    guard needs.gradients, configuration.loader.grouping == nil else { return }
+    let domainCount = corpus.domains.count
+    guard
+      let grouping = BatchConfiguration.Grouping.forGradients(
+        rows: configuration.rows, domainCount: domainCount)
+    else {
+      throw ToolFailure(
+        "the policy \(recipe.name) reads the gradients of single domains, for which each of "
+          + "\(domainCount) needs two rows of a batch of \(configuration.rows). Give --rows "
+          + "\(2 * domainCount) or more, or group the rows yourself (--grouping 1 --every-domain).")
+    }
+    configuration.loader.grouping = grouping
+    StandardError.write(
+      "the policy \(recipe.name) reads gradients by domain: rows come in micro-batches of "
+        + "\(grouping.microBatchRows) of one domain, one for every domain (--grouping "
+        + "\(grouping.microBatchRows) --every-domain)\n")
   }
 }

@@ -78,6 +78,9 @@ public struct BatchFacts: Sendable {
   /// T, the targets of a row.
   public var sequenceLength: Int { storage.sequenceLength }
 
+  /// m, where rows come in micro-batches of m rows of one domain; nil where they do not.
+  public var microBatchRows: Int? { storage.microBatchRows }
+
   /// The number of domains that the mixture covers.
   public var domainCount: Int { storage.domainCount }
 
@@ -276,6 +279,9 @@ final class BatchStorage: @unchecked Sendable {
       rowCapacity = rows.count
     }
   }
+
+  /// m, where rows are grouped.
+  var microBatchRows: Int? { identity.grouping?.microBatchRows }
 
   /// Finds ``localRowCounts`` once the rows are planned.
   func countLocalRows() {

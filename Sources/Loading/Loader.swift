@@ -402,6 +402,14 @@ public final class Loader {
   /// the policy's own unit; nil if it knows no such thing, or not yet.
   public var rewards: [Double]? { moment.rewards }
 
+  /// Returns what the policy has learned so far, for other runs to start from.
+  ///
+  /// - Returns: nil if it learns nothing that another run could use.
+  /// - Throws: ``LoadingError/mixing(_:)`` if that does not encode.
+  public func savedPolicy() throws(LoadingError) -> SavedPolicy? {
+    do throws(MixingError) { return try policy.savedPolicy() } catch { throw .mixing(error) }
+  }
+
   // MARK: Checkpoints
 
   /// Returns the state now: after the last batch, with what was observed and set since.

@@ -85,6 +85,7 @@ public struct Feedback: Sendable, Equatable, Codable {
     try check(.gram, gradients?.gram, count: domainCount * domainCount)
     try check(.alignments, gradients?.alignments, count: domainCount)
     try check(.laggedAlignments, gradients?.laggedAlignments, count: domainCount)
+    try check(.halfProducts, gradients?.halfProducts?.map { $0 ?? 0 }, count: domainCount)
     try check(.squaredNorms, gradients?.squaredNorms, count: domainCount)
     try checkNotNegative(.squaredNorms, gradients?.squaredNorms)
     if let counts = gradients?.microBatchCounts {
@@ -159,6 +160,8 @@ public enum FeedbackField: String, Sendable {
   case alignments
   /// ``GradientReport/laggedAlignments``.
   case laggedAlignments
+  /// ``GradientReport/halfProducts``.
+  case halfProducts
   /// ``Feedback/parameterNorms``.
   case parameterNorms
   /// ``Feedback/updateNorms``.

@@ -32,16 +32,23 @@ public struct GradientReport: Sendable, Equatable, Codable {
   /// is independent of that of g_i; 0 for a domain that had no micro-batch.
   public var laggedAlignments: [Double]?
 
+  /// `[domain]`: the inner product of the mean gradients of two disjoint halves of the domain's
+  /// micro-batches, another unbiased self term; nil for a domain that had fewer than two.
+  ///
+  /// The self term of ``gram`` uses every pair of micro-batches and has less noise.
+  public var halfProducts: [Double?]?
+
   /// Creates a report; what is left out was not measured.
   public init(
     microBatchCounts: [Int]? = nil, gram: [Double]? = nil, squaredNorms: [Double]? = nil,
-    alignments: [Double]? = nil, laggedAlignments: [Double]? = nil
+    alignments: [Double]? = nil, laggedAlignments: [Double]? = nil, halfProducts: [Double?]? = nil
   ) {
     self.microBatchCounts = microBatchCounts
     self.gram = gram
     self.squaredNorms = squaredNorms
     self.alignments = alignments
     self.laggedAlignments = laggedAlignments
+    self.halfProducts = halfProducts
   }
 
   private enum CodingKeys: String, CodingKey {
@@ -49,5 +56,6 @@ public struct GradientReport: Sendable, Equatable, Codable {
     case microBatchCounts = "micro_batch_counts"
     case squaredNorms = "squared_norms"
     case laggedAlignments = "lagged_alignments"
+    case halfProducts = "half_products"
   }
 }

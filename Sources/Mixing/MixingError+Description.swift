@@ -139,6 +139,13 @@ extension MixingError: CustomStringConvertible {
       """
     case .checkpointMalformed(let policy, let underlying):
       "the checkpoint of policy '\(policy)' cannot be read: \(explanation(underlying))"
+    case .checkpointOfOtherShape(let policy, let array, let expected, let found):
+      """
+      the checkpoint of policy '\(policy)' has \(found) numbers in its \(array), the configured \
+      policy \(expected); resume with the same options and domains
+      """
+    case .savedPolicyDiffers(let property, let saved, let configured):
+      "the saved policy's \(property.rawValue): \(saved); here: \(configured); \(property.remedy)"
     case .checkpointArraysDamaged(let policy, let byteCount):
       "the \(byteCount) bytes of arrays are not those that the checkpoint of policy \(policy) was stored "
         + "with; resume from another checkpoint"

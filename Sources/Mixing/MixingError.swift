@@ -88,6 +88,10 @@ public enum MixingError: Error, Sendable {
   case checkpointOfOtherMixture(domainIndex: Int, saved: Int64, configured: Int64)
   /// A checkpoint that cannot be read.
   case checkpointMalformed(policy: String, underlying: any Error)
+  /// An array of a checkpoint that has another size than the policy's own.
+  case checkpointOfOtherShape(policy: String, array: String, expected: Int, found: Int)
+  /// A saved policy that differs from the configured one in what cannot be taken over.
+  case savedPolicyDiffers(property: SavedPolicyProperty, saved: String, configured: String)
   /// Packed arrays that are not those of the checkpoint.
   case checkpointArraysDamaged(policy: String, byteCount: Int)
   /// A policy's memory that cannot be written, such as one that holds NaN.

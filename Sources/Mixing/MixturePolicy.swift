@@ -57,6 +57,12 @@ public protocol MixturePolicy: Sendable {
   /// - Parameter checkpoint: what ``checkpoint`` was, in a policy of the same recipe.
   /// - Throws: ``MixingError`` if the checkpoint does not belong to this policy's configuration.
   mutating func restore(_ checkpoint: Checkpoint) throws(MixingError)
+
+  /// Returns what the policy has learned, for other runs to start from.
+  ///
+  /// - Returns: nil if the policy learns nothing that another run could use.
+  /// - Throws: ``MixingError/checkpointNotEncodable(policy:underlying:)``.
+  func savedPolicy() throws(MixingError) -> SavedPolicy?
 }
 
 extension MixturePolicy {
@@ -68,6 +74,12 @@ extension MixturePolicy {
   /// - Parameter upcoming: is not read.
   /// - Throws: nothing.
   public mutating func prepare(for upcoming: UpcomingStep) throws(MixingError) {}
+
+  /// nil: the policy learns nothing.
+  ///
+  /// - Returns: nil.
+  /// - Throws: nothing.
+  public func savedPolicy() throws(MixingError) -> SavedPolicy? { nil }
 
   /// nil: the policy values no domain.
   public var rewards: [Double]? { nil }

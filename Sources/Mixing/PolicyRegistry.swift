@@ -60,6 +60,9 @@ public struct PolicyRegistry: Sendable {
   /// The names of all policies, sorted.
   public var names: [String] { entries.map(\.name) }
 
+  /// The options that name a file, whatever the policy: a run keeps a copy of it.
+  public static let pathOptions: Set<String> = ["file", "from", "ledger"]
+
   /// Adds a policy.
   ///
   /// - Parameter entry: the policy.

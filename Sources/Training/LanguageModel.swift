@@ -74,10 +74,39 @@ public final class LanguageModel {
   public func lossAndGradient(
     tokens: UnsafeBufferPointer<Int32>, rowCount: Int
   ) throws(TrainingError) -> [Double] {
+    try lossAndGradient(tokens: tokens, rowCount: rowCount, microBatchRows: rowCount) { _ in }
+  }
+
+  /// The same, of rows in micro-batches: no pass goes over the end of one.
+  ///
+  /// The gradients follow from the size of the micro-batches, not from what is done after each.
+  ///
+  /// - Parameters:
+  ///   - tokens: [rowCount, T + 1], row-major.
+  ///   - rowCount: at least 1.
+  ///   - microBatchRows: m, at least 1; the last micro-batch may be shorter.
+  ///   - afterMicroBatch: called with the rows whose gradients were added last.
+  /// - Returns: the mean loss of each row's T target tokens, nats per token.
+  /// - Throws: as ``lossAndGradient(tokens:rowCount:)``, and what `afterMicroBatch` throws.
+  package func lossAndGradient(
+    tokens: UnsafeBufferPointer<Int32>, rowCount: Int, microBatchRows: Int,
+    afterMicroBatch: (Range<Int>) throws(TrainingError) -> Void
+  ) throws(TrainingError) -> [Double] {
     try checkTokens(tokens, rowCount: rowCount)
+    precondition(microBatchRows >= 1, "no micro-batches of \(microBatchRows) rows")
     clearGradients()
     let factor = 1 / Float(rowCount * configuration.sequenceLength)
-    return passes(tokens, rowCount: rowCount, factor: factor)
+    let length = configuration.sequenceLength + 1
+    var losses: [Double] = []
+    losses.reserveCapacity(rowCount)
+    for begin in stride(from: 0, to: rowCount, by: microBatchRows) {
+      let rows = begin..<min(begin + microBatchRows, rowCount)
+      let part = tokens[rows.lowerBound * length..<rows.upperBound * length]
+      losses += passes(
+        UnsafeBufferPointer(rebasing: part), rowCount: rows.count, factor: factor)
+      try afterMicroBatch(rows)
+    }
+    return losses
   }
 
   /// The loss of each row, without gradients.

@@ -81,6 +81,7 @@ extension LanguageModelTrainer {
       }
     }
     optimizer.step = step
+    meter?.forgetUpdate()
   }
 
   /// Checks everything about `bytes` and returns the step they were saved at.

@@ -19,6 +19,8 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
   public var loader: LoaderSettings
   /// The model's shape.
   public var model: LanguageModelConfiguration
+  /// How gradients by domain are measured, where the policy reads them; nil for the defaults.
+  public var gradients: GradientSettings?
   /// The optimizer's settings.
   public var optimizer: AdamWConfiguration
   /// The learning rate by step.
@@ -146,6 +148,7 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
   ///   ``LanguageModelConfiguration/validate()`` throws. The loader checks its own settings.
   public func validate() throws(TrainingError) {
     try model.validate()
+    try gradients?.validate(for: model)
     let fields: [(String, Int, ClosedRange<Int>)] = [
       ("sequence_length", sequenceLength, model.sequenceLength...model.sequenceLength),
       ("steps", stepCount, 1...(1 << 40)),
@@ -180,6 +183,20 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
   private func check(_ name: String, _ value: Double, _ holds: Bool) throws(TrainingError) {
     guard holds else { throw .numberOutOfRange(name: name, value: value) }
   }
+
+  /// The policy's options, with the files that they name where `folder` keeps them; for no folder,
+  /// where they lie.
+  func policyOptions(keptIn folder: RunFolder?) -> [String: String] {
+    var options = policyOptions
+    for option in PolicyRegistry.pathOptions {
+      guard let given = options[option] else { continue }
+      options[option] = folder?.policyFilePath(option: option) ?? RunFolder.policyFile(given)
+    }
+    return options
+  }
+
+  /// The policy's options, with the files that they name: of a run folder, its ledger.
+  public var policyOptionsWithPaths: [String: String] { policyOptions(keptIn: nil) }
 
   /// The shape of the batches.
   var batch: BatchConfiguration {

@@ -30,6 +30,10 @@ public enum RunError: Error {
   case metricsTooShort(path: String, byteCount: Int, recorded: Int)
   /// No checkpoint of the run reads whole.
   case noWholeCheckpoint(folder: String, newest: String, reason: String)
+  /// The trainer does not measure what the policy reads.
+  case feedbackRefused(policy: String, underlying: any Error)
+  /// What the policy learned is to be saved, and it learns nothing.
+  case policyLearnsNothing(policy: String)
   /// The trainer could not make a step.
   case stepFailed(step: Int, checkpoint: String?, underlying: any Error)
   /// The trainer could not measure a domain's held-out loss.
@@ -67,6 +71,11 @@ extension RunError: CustomStringConvertible {
     case .noWholeCheckpoint(let folder, let newest, let reason):
       return "no checkpoint in \(folder) reads whole; of the newest, \(newest): \(reason) Begin a "
         + "new run in another folder, or empty that one to do this run again from its first step."
+    case .feedbackRefused(let policy, let underlying):
+      return "the policy \(policy) cannot be trained with: \(underlying)"
+    case .policyLearnsNothing(let policy):
+      return "the policy \(policy) learns nothing that could be saved for another run. Leave "
+        + "--save-policy out."
     case .stepFailed(let step, let checkpoint, let underlying):
       let kept = checkpoint.map { "The checkpoint \($0) is kept." } ?? "There is no checkpoint yet."
       return "step \(step) failed: \(underlying). \(kept)"

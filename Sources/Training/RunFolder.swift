@@ -1,5 +1,6 @@
 internal import Corpora
 internal import Loading
+internal import Mixing
 
 #if canImport(Glibc)
   internal import Glibc
@@ -13,8 +14,12 @@ internal import Loading
 ///     step ledger.jsonl         by the loader: one line makes its batch again
 ///     metrics.jsonl        one line a step and one an evaluation
 ///     checkpoints/         step-00000100.checkpoint: loader, trainer and run
+///     policy-from, -ledger, -file
+///                          copies of the files that the policy was given
+///     policy.saved         what the policy learned, where it learns, when the run has ended or was
+///                          stopped
 ///     record.json          when the run has ended
-///     report.html, .svg    made from record and metrics
+///     report.html, .svg    made from record and metrics, as is mixture.svg
 public struct RunFolder: Sendable, Equatable {
   /// The folder.
   public let path: String
@@ -38,13 +43,18 @@ public struct RunFolder: Sendable, Equatable {
   public var reportPath: String { path + "/report.html" }
   /// The picture that is made from record and metrics.
   public var picturePath: String { path + "/report.svg" }
+  /// The picture of the asked mixture that is made from record and metrics.
+  public var mixturePicturePath: String { path + "/mixture.svg" }
+  /// What the policy learned, for other runs.
+  public var savedPolicyPath: String { path + "/policy.saved" }
   /// The folder of the checkpoints.
   public var checkpointsPath: String { path + "/checkpoints" }
 
   /// The folders and files that a run writes.
   private static let entries: Set<String> = [
     "configuration.json", "ledger.jsonl", "metrics.jsonl", "record.json", "report.html",
-    "report.svg", "checkpoints",
+    "report.svg", "mixture.svg", "checkpoints", "policy.saved", "policy-from", "policy-ledger",
+    "policy-file",
   ]
 
   /// Whether the folder holds a run that has begun.
@@ -52,6 +62,9 @@ public struct RunFolder: Sendable, Equatable {
 
   /// Whether the folder holds a run that has ended.
   public var hasRecord: Bool { access(recordPath, F_OK) == 0 }
+
+  /// Whether the folder holds what a policy learned.
+  var hasSavedPolicy: Bool { access(savedPolicyPath, F_OK) == 0 }
 
   /// Whether something exists at the folder's path.
   var exists: Bool { access(path, F_OK) == 0 }
@@ -131,6 +144,29 @@ public struct RunFolder: Sendable, Equatable {
   }
 
   // MARK: Files
+
+  /// Where a run keeps the file that an option of its policy names.
+  func policyFilePath(option: String) -> String { path + "/policy-" + option }
+
+  /// Copies the files that the policy's options name, durably: the run is complete by itself.
+  func keepPolicyFiles(of configuration: RunConfiguration) throws(RunError) {
+    for (option, given) in configuration.policyOptions.sorted(by: { $0.key < $1.key })
+    where PolicyRegistry.pathOptions.contains(option) {
+      do throws(CorpusError) {
+        let bytes = try FileReader.contents(of: Self.policyFile(given), limit: 1 << 32)
+        try DurableFile.write(bytes, to: policyFilePath(option: option))
+      } catch {
+        throw .corpus(error)
+      }
+    }
+  }
+
+  /// The file that a policy's option names: of a run folder, its ledger.
+  static func policyFile(_ path: String) -> String {
+    var status = stat()
+    let isFolder = stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    return isFolder ? RunFolder(path).ledgerPath : path
+  }
 
   /// Reads a small JSON file.
   static func decode<Value: Decodable>(_ path: String) throws(RunError) -> Value {

@@ -20,6 +20,12 @@ public struct StepMetrics: Sendable, Equatable, Codable {
   public var realizedShares: [Double]
   /// The mixture that the policy asked for.
   public var askedShares: [Double]
+  /// The shares that the batch was begun by: the asked ones without the domains that were
+  /// exhausted; nil in metrics of a version that did not write them.
+  public var effectiveShares: [Double]?
+  /// What the policy took each domain to be worth after it observed this step, in its own unit; nil
+  /// if it knows no such thing.
+  public var rewards: [Double]?
   /// The seconds that the run has taken so far, those before a stop among them.
   public var timeInSeconds: Double
 
@@ -27,7 +33,7 @@ public struct StepMetrics: Sendable, Equatable, Codable {
   public init(
     step: Int, loss: Double, losses: [Double?], learningRate: Double, gradientNorm: Double,
     tokenCounts: [Int], tokenTotal: Int, realizedShares: [Double], askedShares: [Double],
-    timeInSeconds: Double
+    effectiveShares: [Double]? = nil, rewards: [Double]? = nil, timeInSeconds: Double
   ) {
     self.step = step
     self.loss = loss
@@ -38,7 +44,18 @@ public struct StepMetrics: Sendable, Equatable, Codable {
     self.tokenTotal = tokenTotal
     self.realizedShares = realizedShares
     self.askedShares = askedShares
+    self.effectiveShares = effectiveShares
+    self.rewards = rewards
     self.timeInSeconds = timeInSeconds
+  }
+}
+
+extension StepMetrics {
+  /// The mean of the rewards, each domain counting by its effective share; nil without rewards.
+  public var meanReward: Double? {
+    guard let rewards else { return nil }
+    let shares = effectiveShares ?? askedShares
+    return zip(rewards, shares).reduce(0) { $0 + $1.0 * $1.1 }
   }
 }
 
@@ -154,7 +171,8 @@ public struct RunMetrics: Sendable, Equatable {
     case .step(let step):
       counts = [
         step.losses.count, step.tokenCounts.count, step.realizedShares.count,
-        step.askedShares.count,
+        step.askedShares.count, step.effectiveShares?.count ?? domains.count,
+        step.rewards?.count ?? domains.count,
       ]
       steps.append(step)
     case .evaluation(let evaluation):
@@ -175,6 +193,14 @@ public struct RunMetrics: Sendable, Equatable {
       steps[index].tokenCounts = old.map { $0.map { step.tokenCounts[$0] } ?? 0 }
       steps[index].realizedShares = old.map { $0.map { step.realizedShares[$0] } ?? 0 }
       steps[index].askedShares = old.map { $0.map { step.askedShares[$0] } ?? 0 }
+      steps[index].effectiveShares = step.effectiveShares.map { shares in
+        old.map { $0.map { shares[$0] } ?? 0 }
+      }
+      // A domain that was not there was worth nothing that is known.
+      if old.contains(where: { $0 == nil }) { steps[index].rewards = nil }
+      steps[index].rewards = steps[index].rewards.map { rewards in
+        old.compactMap { $0.map { rewards[$0] } }
+      }
     }
     for index in evaluations.indices {
       let losses = evaluations[index].losses
@@ -207,7 +233,8 @@ enum MetricsLine: Codable {
       "loss": "nats per token", "losses": "nats per token, by domain",
       "token_counts": "target tokens, by domain", "token_total": "target tokens",
       "realized_shares": "share of the step's rows, by domain",
-      "asked_shares": "share, by domain", "time_in_seconds": "seconds",
+      "asked_shares": "share, by domain", "effective_shares": "share, by domain",
+      "rewards": "the policy's own unit, by domain", "time_in_seconds": "seconds",
     ]
   }
 

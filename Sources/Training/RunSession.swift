@@ -37,6 +37,8 @@ struct RunSession<Learner: Trainer> {
   let metrics: MetricsWriter
   let observer: any RunObserver
   var state: RunState
+  /// What the trainer was told to measure.
+  private var needs = FeedbackNeeds.nothing
   private var lastCheckpointPath: String?
   private let evaluator: Evaluator
   private let notices = LoaderNotices()
@@ -89,7 +91,14 @@ struct RunSession<Learner: Trainer> {
     }
     timeBefore = state.timeInSeconds
     start = clock.now
+    try measure()
     if let saved {
+      // A policy that begins anew is shown gradients that are smoothed anew.
+      if saved.loader.identity.domains.map(\.name) == corpus.domainNames {
+        do { try self.trainer.restoreFeedback(saved.feedback) } catch {
+          throw .fileDamaged(path: saved.path, reason: "\(error)")
+        }
+      }
       observer.training(notice: .resumed(step: state.step, checkpoint: saved.path))
     }
   }
@@ -121,6 +130,7 @@ struct RunSession<Learner: Trainer> {
     while state.step < configuration.stepCount {
       if isStopping() {
         let path: String? = state.step == 0 ? nil : try saveUnlessSaved()
+        try savePolicy()
         loader.close()
         return .stopped(step: state.step, checkpoint: path)
       }
@@ -152,7 +162,27 @@ struct RunSession<Learner: Trainer> {
     do throws(LoadingError) { try loader.observe(feedback) } catch { throw .loading(error) }
   }
 
+  /// Tells the trainer what the policy reads, if that has changed.
+  private mutating func measure() throws(RunError) {
+    guard loader.feedbackNeeds != needs else { return }
+    try Self.tell(&trainer, of: loader, configuration: configuration)
+    needs = loader.feedbackNeeds
+  }
+
+  /// Tells a trainer what a loader's policy reads.
+  static func tell(
+    _ trainer: inout Learner, of loader: Loader, configuration: RunConfiguration
+  ) throws(RunError) {
+    do {
+      try trainer.measure(
+        loader.feedbackNeeds, of: configuration.batch, domainCount: loader.identity.domains.count)
+    } catch {
+      throw .feedbackRefused(policy: configuration.policy, underlying: error)
+    }
+  }
+
   private mutating func makeStep(_ batch: Batch) throws(RunError) {
+    try measure()
     let report: StepReport
     do { report = try trainer.step(batch) } catch {
       throw .stepFailed(step: batch.step, checkpoint: lastCheckpointPath, underlying: error)
@@ -178,6 +208,9 @@ struct RunSession<Learner: Trainer> {
         Double(batch.facts.rowCount(ofDomain: $0)) / Double(batch.rowCount)
       },
       askedShares: batch.facts.asked.integerShares.map { Double($0) / Double(Mixture.one) },
+      effectiveShares: batch.facts.effectiveShares.map { Double($0) / Double(Mixture.one) },
+      rewards: loader.lastObservedStep == batch.step
+        ? loader.rewards.flatMap { $0.allSatisfy(\.isFinite) ? $0 : nil } : nil,
       timeInSeconds: timeInSeconds)
     try metrics.append(.step(line))
     observer.training(step: line)
@@ -208,12 +241,16 @@ struct RunSession<Learner: Trainer> {
   /// go.
   private mutating func save() throws(RunError) {
     let path = folder.checkpointPath(step: state.step)
+    // What the trainer remembers is to be what the policy will read when the run goes on.
+    try measure()
     try metrics.synchronize()
     state.metricsByteCount = metrics.byteCount
     state.timeInSeconds = timeInSeconds
-    let sections: [(name: String, bytes: [UInt8])] = [
+    var sections: [(name: String, bytes: [UInt8])] = [
       ("trainer", trainer.checkpointBytes()), ("run", RunJSON.encode(state)),
     ]
+    let feedback = trainer.feedbackBytes()
+    if !feedback.isEmpty { sections.append((SavedRun.feedbackSection, feedback)) }
     do throws(LoadingError) { try loader.saveCheckpoint(to: path, with: sections) } catch {
       throw .loading(error)
     }
@@ -248,8 +285,21 @@ struct RunSession<Learner: Trainer> {
       trainerChecksum: XXHash.text(XXHash.hash64(trainer.checkpointBytes())), end: end,
       stepCount: state.step, tokenTotal: state.tokenTotal, timeInSeconds: timeInSeconds,
       domains: domains, evaluations: lines.evaluations)
+    try savePolicy()
     try record.write(to: folder.recordPath)
     return record
+  }
+
+  /// Writes what the policy has learned, where it learns.
+  private func savePolicy() throws(RunError) {
+    let saved: SavedPolicy?
+    do throws(LoadingError) { saved = try loader.savedPolicy() } catch { throw .loading(error) }
+    guard let saved else { return }
+    let bytes: [UInt8]
+    do throws(MixingError) { bytes = try saved.bytes() } catch { throw .mixing(error) }
+    do throws(CorpusError) { try DurableFile.write(bytes, to: folder.savedPolicyPath) } catch {
+      throw .corpus(error)
+    }
   }
 }
 
@@ -258,7 +308,11 @@ struct SavedRun {
   let path: String
   let loader: LoaderCheckpoint
   let trainer: [UInt8]
+  /// What the trainer remembers for the feedback; empty for nothing.
+  let feedback: [UInt8]
   let state: RunState
+
+  static let feedbackSection = "feedback"
 
   /// Reads the newest checkpoint that is whole; nil if there is none at all.
   static func newest(in folder: RunFolder, observer: any RunObserver) throws(RunError) -> SavedRun?
@@ -292,6 +346,7 @@ struct SavedRun {
     self.path = path
     loader = try LoaderCheckpoint(bytes: try section(LoaderCheckpoint.sectionName), path: path)
     trainer = try section("trainer")
+    feedback = sections[Self.feedbackSection] ?? []
     do {
       state = try RunJSON.decode(RunState.self, from: try section("run"))
     } catch {

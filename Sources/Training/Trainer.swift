@@ -34,6 +34,30 @@ public protocol Trainer {
     tokens: UnsafeBufferPointer<Int32>, rowCount: Int
   ) throws -> [Double]
 
+  /// Is told what the policy reads of the feedback; only that has to be measured.
+  ///
+  /// Called before the first step, and again whenever it changes. The default accepts policies that
+  /// read losses, or nothing.
+  ///
+  /// - Parameters:
+  ///   - needs: what the policy reads.
+  ///   - batches: the shape of the batches; gradients by domain need grouped rows.
+  ///   - domainCount: the number of domains.
+  /// - Throws: why it cannot be measured. The run does not begin then.
+  mutating func measure(
+    _ needs: FeedbackNeeds, of batches: BatchConfiguration, domainCount: Int
+  ) throws
+
+  /// Returns what is remembered for the feedback alone, such as smoothed gradients: no step depends
+  /// on it but through the policy.
+  func feedbackBytes() -> [UInt8]
+
+  /// Goes back to what ``feedbackBytes()`` returned, of the same needs and domains.
+  ///
+  /// - Parameter bytes: what was saved beside ``checkpointBytes()``.
+  /// - Throws: what is wrong with the bytes. Nothing is changed then.
+  mutating func restoreFeedback(_ bytes: [UInt8]) throws
+
   /// Returns everything that the next step depends on, besides its batch and the settings.
   func checkpointBytes() -> [UInt8]
 
@@ -44,25 +68,30 @@ public protocol Trainer {
   mutating func restore(_ bytes: [UInt8]) throws
 }
 
-extension StepReport {
-  /// Creates the report of a trainer of one's own.
+extension Trainer {
+  /// Accepts needs of losses alone.
   ///
   /// - Parameters:
-  ///   - feedback: the step, and the losses and target tokens by domain.
-  ///   - loss: the mean loss of the step's target tokens, nats per token.
-  ///   - learningRate: the learning rate of the update.
-  ///   - gradientNorm: the norm of the gradient before clipping.
-  public init(feedback: Feedback, loss: Double, learningRate: Double, gradientNorm: Double) {
-    self.init(
-      step: feedback.step, loss: loss, lossByDomain: feedback.losses,
-      tokenCountByDomain: feedback.tokenCounts, learningRate: learningRate,
-      gradientNorm: gradientNorm)
+  ///   - needs: what the policy reads.
+  ///   - batches: is not read.
+  ///   - domainCount: is not read.
+  /// - Throws: ``TrainingError/feedbackNotMeasured(_:)`` if more is needed.
+  public mutating func measure(
+    _ needs: FeedbackNeeds, of batches: BatchConfiguration, domainCount: Int
+  ) throws {
+    guard !needs.gradients, !needs.norms else { throw TrainingError.feedbackNotMeasured(needs) }
   }
 
-  /// What a policy learns from the step.
-  public var feedback: Feedback {
-    Feedback(step: step, losses: lossByDomain, tokenCounts: tokenCountByDomain)
-  }
+  /// Nothing.
+  ///
+  /// - Returns: no bytes.
+  public func feedbackBytes() -> [UInt8] { [] }
+
+  /// Does nothing.
+  ///
+  /// - Parameter bytes: is not read.
+  /// - Throws: nothing.
+  public mutating func restoreFeedback(_ bytes: [UInt8]) throws {}
 }
 
 extension LanguageModelTrainer: Trainer {
@@ -82,8 +111,43 @@ extension LanguageModelTrainer: Trainer {
     return try batch.withTokens(as: Int32.self) { tokens throws(TrainingError) in
       try step(
         tokens: tokens, rowCount: batch.rowCount, domainIndexes: domainIndexes,
-        domainCount: batch.facts.domainCount)
+        domainCount: batch.facts.domainCount, microBatchRows: batch.facts.microBatchRows)
     }
+  }
+
+  /// Measures gradients by domain and norms from the next step on, as far as they are needed.
+  ///
+  /// - Parameters:
+  ///   - needs: what the policy reads.
+  ///   - batches: the shape of the batches.
+  ///   - domainCount: the number of domains.
+  /// - Throws: ``TrainingError/gradientsNeedGrouping`` where gradients are needed of rows that are
+  ///   not grouped, ``TrainingError/watchedParametersMalformed(text:reason:)`` and
+  ///   ``TrainingError/gradients(_:)`` for settings that do not fit the model.
+  public func measure(
+    _ needs: FeedbackNeeds, of batches: BatchConfiguration, domainCount: Int
+  ) throws(TrainingError) {
+    try measure(needs, isGrouped: batches.grouping != nil, domainCount: domainCount)
+  }
+
+  /// The bytes that the rows of gradients take now.
+  package var feedbackByteCount: Int { meter?.recorder?.byteCount ?? 0 }
+
+  /// Returns the smoothed gradients, with a checksum; nothing where none are needed.
+  public func feedbackBytes() -> [UInt8] { meter?.recorder?.checkpointBytes() ?? [] }
+
+  /// Goes on from smoothed gradients.
+  ///
+  /// - Parameter bytes: what ``feedbackBytes()`` was under the same needs; empty for none.
+  /// - Throws: ``TrainingError/gradients(_:)``.
+  public func restoreFeedback(_ bytes: [UInt8]) throws(TrainingError) {
+    guard let recorder = meter?.recorder else {
+      guard bytes.isEmpty else {
+        throw .gradients(.checkpointByteCountWrong(found: bytes.count, expected: 0))
+      }
+      return
+    }
+    do throws(GradientError) { try recorder.restore(bytes) } catch { throw .gradients(error) }
   }
 
   /// Returns the loss of each row.

@@ -1,3 +1,5 @@
+internal import Mixing
+
 extension TrainingError: CustomStringConvertible {
   /// What happened, where, and what to do.
   public var description: String {
@@ -20,7 +22,30 @@ extension TrainingError: CustomStringConvertible {
       "the loss is \(loss) at step \(step); lower the learning rate or look at the batch"
     case .gradientNotFinite(let step, let norm):
       "the norm of the gradient is \(norm) at step \(step); lower the learning rate"
+    case .watchedParametersMalformed, .gradientsNeedGrouping, .feedbackNotMeasured,
+      .microBatchesMixed, .gradients:
+      feedbackDescription
     default: checkpointDescription
+    }
+  }
+
+  private var feedbackDescription: String {
+    switch self {
+    case .watchedParametersMalformed(let text, let reason):
+      "'\(text)' names no parameters to watch: \(reason); write all, hidden-output, or "
+        + "hidden-output:0,1+head"
+    case .gradientsNeedGrouping:
+      "the policy reads the gradients of single domains, which come from rows in micro-batches of "
+        + "one domain: group the rows (--grouping 2 --every-domain, or loader.grouping)"
+    case .feedbackNotMeasured(let needs):
+      "the policy reads \(needs.gradients ? "gradients by domain" : "norms of the parameters"), "
+        + "which this trainer does not measure; take a policy that reads losses alone, or measure "
+        + "them (Trainer.measure, GradientRecorder)"
+    case .microBatchesMixed(let row, let microBatchRows):
+      "row \(row) does not belong to a whole micro-batch of \(microBatchRows) rows of one domain; "
+        + "give rows as they come when they are grouped"
+    case .gradients(let error): error.description
+    default: "training failed"
     }
   }
 

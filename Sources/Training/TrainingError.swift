@@ -1,3 +1,5 @@
+public import Mixing
+
 /// What can go wrong in training, with what is needed to find it again.
 public enum TrainingError: Error, Equatable, Sendable {
   /// A whole-number setting lies outside its range.
@@ -12,6 +14,16 @@ public enum TrainingError: Error, Equatable, Sendable {
   case tokenCountWrong(found: Int, expected: Int)
   /// There is not one domain index per row, or one lies outside the domains.
   case domainIndexesWrong(indexCount: Int, rowCount: Int, domainCount: Int)
+  /// A text that names no parameters of the model.
+  case watchedParametersMalformed(text: String, reason: String)
+  /// Gradients by domain are to be measured of rows that are not grouped.
+  case gradientsNeedGrouping
+  /// Something is to be measured that the trainer does not measure.
+  case feedbackNotMeasured(FeedbackNeeds)
+  /// A micro-batch is short or has rows of several domains.
+  case microBatchesMixed(row: Int, microBatchRows: Int)
+  /// The gradients by domain cannot be measured, or their memory not be restored.
+  case gradients(GradientError)
   /// The loss is NaN or infinite at this step; the parameters are those before it.
   case lossNotFinite(step: Int, loss: Double)
   /// The gradient's norm is NaN or infinite at this step; the parameters are those before it.

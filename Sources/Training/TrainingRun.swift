@@ -25,6 +25,11 @@ public struct TrainingRun: Sendable {
   public let toolVersion: String
   /// The policies that the configuration may name.
   public let registry: PolicyRegistry
+  /// Where to write what the policy learned, when the run ends or is stopped; nil for the run
+  /// folder alone.
+  ///
+  /// A policy that learns nothing is refused at the beginning.
+  public var savedPolicyPath: String?
   /// What happens when the corpus is not the one that the run was begun with.
   public var corpusChange = CorpusChangeRule.refuse
 
@@ -87,7 +92,8 @@ public struct TrainingRun: Sendable {
           model: try LanguageModel(
             configuration: configuration.model, seed: configuration.seed,
             threads: configuration.threadCount),
-          schedule: configuration.schedule, optimizer: configuration.optimizer)
+          schedule: configuration.schedule, optimizer: configuration.optimizer,
+          gradients: configuration.gradients ?? GradientSettings(), seed: configuration.seed)
       } catch {
         throw .training(error)
       }
@@ -116,41 +122,80 @@ public struct TrainingRun: Sendable {
     if isBegun && !resuming { throw .folderHasRun(path: folder.path) }
     if !isBegun { try checkIsFree(resuming: resuming) }
     let corpus = try openCorpus()
-    let recipe: PolicyRecipe
-    do throws(MixingError) {
-      recipe = try registry.recipe(
-        named: configuration.policy, options: configuration.policyOptions)
-    } catch {
-      throw .mixing(error)
-    }
+    var recipe = try recipe(options: configuration.policyOptions(keptIn: isBegun ? folder : nil))
     var configuration = configuration
     if isBegun, corpusChange == .carryOver, let list = configuration.loader.quarantine?.list {
       // What was damaged of a domain that was packed again or is gone is not damaged any more.
       configuration.loader.quarantine?.list = list.entries(about: corpus)
     }
-    let trainer = try makeTrainer()
+    var trainer = try makeTrainer()
     let resolved = ResolvedRun(
       configuration: configuration, corpus: corpus, toolVersion: toolVersion,
       instructionSet: trainer.instructionSetName)
     if isBegun {
       let hasChanged = try resolved.requireSame(
         asRecordedAt: folder, rule: corpusChange, observer: observer)
-      if folder.hasRecord { return .alreadyFinished(try RunRecord.read(from: folder.recordPath)) }
+      if folder.hasRecord {
+        let record = try RunRecord.read(from: folder.recordPath)
+        try copySavedPolicy()
+        return .alreadyFinished(record)
+      }
       if hasChanged { try resolved.write(to: folder) }
     } else {
       if resuming { observer.training(notice: .nothingToResume(folder: folder.path)) }
       // The loader refuses what it cannot do before the folder is made.
-      _ = try RunSession<Learner>.openLoader(
+      let loader = try RunSession<Learner>.openLoader(
         corpus, recipe: recipe, options: configuration.loaderOptions(ledgerPath: nil),
         configuration: configuration, checkpoint: nil, notices: LoaderNotices(), observer: observer)
+      try RunSession.tell(&trainer, of: loader, configuration: configuration)
+      try checkSavesPolicy(loader)
+      loader.close()
       try folder.create()
       if lock == nil { lock = try RunLock(folder: folder.path) }
+      try folder.keepPolicyFiles(of: configuration)
+      recipe = try self.recipe(options: configuration.policyOptions(keptIn: folder))
       try resolved.write(to: folder)
     }
     var session = try RunSession(
       resolved: resolved, folder: folder, corpus: corpus, recipe: recipe, trainer: trainer,
       corpusChange: corpusChange, observer: observer)
-    return try session.run(isStopping: isStopping)
+    try checkSavesPolicy(session.loader)
+    let outcome = try session.run(isStopping: isStopping)
+    try copySavedPolicy()
+    return outcome
+  }
+
+  /// Refuses to save what a policy does not learn, before a step is made.
+  private func checkSavesPolicy(_ loader: Loader) throws(RunError) {
+    guard savedPolicyPath != nil else { return }
+    do throws(LoadingError) {
+      if try loader.savedPolicy() != nil { return }
+    } catch {
+      throw .loading(error)
+    }
+    throw .policyLearnsNothing(policy: configuration.policy)
+  }
+
+  /// Writes the run's saved policy where it was asked for.
+  private func copySavedPolicy() throws(RunError) {
+    guard let savedPolicyPath else { return }
+    guard folder.hasSavedPolicy else {
+      throw .policyLearnsNothing(policy: configuration.policy)
+    }
+    do throws(CorpusError) {
+      let bytes = try FileReader.contents(of: folder.savedPolicyPath, limit: 1 << 32)
+      try DurableFile.write(bytes, to: savedPolicyPath)
+    } catch {
+      throw .corpus(error)
+    }
+  }
+
+  private func recipe(options: [String: String]) throws(RunError) -> PolicyRecipe {
+    do throws(MixingError) {
+      return try registry.recipe(named: configuration.policy, options: options)
+    } catch {
+      throw .mixing(error)
+    }
   }
 
   /// Refuses a folder that is something else.

@@ -1,5 +1,5 @@
 // Covers: ChartScale.swift, ChartStyle.swift, LineChart.swift, ReportNumber.swift
-// Covers: RunReport+Page.swift
+// Covers: RunReport+Mixture.swift, RunReport+Page.swift
 
 import Ablations
 import Testing
@@ -9,16 +9,19 @@ import Training
   /// Two domains, 40 steps of 100 tokens; losses fall from 5 to the given ones.
   private func report(
     names: [String] = ["code", "a<b>&\"prose\""], losses: [Double?] = [1.2345, 2.5],
-    stepCount: Int = 40
+    stepCount: Int = 40, changes: Bool = false
   ) -> RunReport {
     var metrics = RunMetrics(domains: names)
     let even = names.map { _ in 1 / Double(names.count) }
     for step in 1...stepCount {
+      let moved = 0.8 * Double(step) / Double(stepCount)
       metrics.steps.append(
         StepMetrics(
           step: step, loss: 5 / Double(step), losses: names.map { _ in 1 }, learningRate: 0.1,
           gradientNorm: 1, tokenCounts: names.map { _ in 100 / names.count },
-          tokenTotal: 100 * step, realizedShares: even, askedShares: even,
+          tokenTotal: 100 * step, realizedShares: even,
+          askedShares: changes ? [0.9 - moved, 0.1 + moved] : even,
+          rewards: changes ? [-2e-7, 4e-7 / Double(step)] : nil,
           timeInSeconds: Double(step)))
     }
     metrics.evaluations = [(0, names.map { _ in 5 }), (stepCount, losses)].map {
@@ -74,6 +77,26 @@ import Training
         #expect(opened == text.ranges(of: "</\(name)>").count, "\(name)")
       }
     }
+  }
+
+  @Test func aMixtureThatChangesIsDrawnWithItsRewards() throws {
+    let changing = report(changes: true)
+    let picture = try #require(changing.mixturePicture)
+    #expect(picture.contains("Asked mixture over steps") && picture.contains("88.0 % to 10.0 %"))
+    for name in ["svg", "text", "style"] {
+      let opened = picture.ranges(of: "<\(name) ").count + picture.ranges(of: "<\(name)>").count
+      #expect(opened == picture.ranges(of: "</\(name)>").count, "\(name)")
+    }
+    #expect(changing.page.contains("Rewards over steps") && changing.page.contains("−200e-9"))
+    #expect(!changing.page.contains("NaN"))
+    let lines = try #require(changing.mixtureTable).split(separator: "\n")
+    #expect(lines.count == 3 && Set(lines.map(\.count)).count == 1)
+    #expect(lines[1].contains("█▇") && lines[1].contains("88.0 %") && lines[1].contains("10.0 %"))
+    #expect(lines[2].contains("▂") && lines[2].hasSuffix("42.8e-9"))
+    let constant = report()
+    #expect(constant.mixturePicture == nil && constant.mixtureTable == nil)
+    #expect(!constant.page.contains("Asked mixture over steps"))
+    #expect(!constant.page.contains("Rewards over steps"))
   }
 
   @Test func theTableIsAligned() {

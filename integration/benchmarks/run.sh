@@ -3,6 +3,7 @@
 #
 #   bash integration/benchmarks/run.sh loader [OPTIONS]     batches out of native shards beside the limit of this machine
 #   bash integration/benchmarks/run.sh kernels [OPTIONS]    the model's matrix products beside OpenBLAS, where it is installed
+#   bash integration/benchmarks/run.sh feedback [OPTIONS]   training steps that measure gradients by domain beside steps that do not
 #   bash integration/benchmarks/run.sh peers [OPTIONS]      other loaders, on the same tokens, as one table: --quick,
 #                                                           --rows PATTERN, --list, --rounds N, --json FILE, --self-test
 #
@@ -19,7 +20,7 @@ usage() { sed -n '2,/^$/s/^# \{0,1\}//p' integration/benchmarks/run.sh; }
 [ $# -ge 1 ] || { usage >&2; exit 2; }
 case "$1" in
   --help) usage; exit 0 ;;
-  loader | kernels | peers) ;;
+  loader | kernels | feedback | peers) ;;
   *) printf 'unknown benchmark %s\n' "$1" >&2; usage >&2; exit 2 ;;
 esac
 

@@ -1,0 +1,98 @@
+import Corpora
+import Loading
+import Mixing
+import Testing
+import Training
+
+/// What a policy learned in one run, in another one.
+@Suite(.timeLimit(.minutes(5)))
+struct PolicyTransferTests {
+  private let scratch: RunScratch
+
+  init() throws { scratch = try RunScratch() }
+
+  private func bytes(_ path: String) throws -> [UInt8] {
+    try FileReader.contents(of: path, limit: 1 << 24)
+  }
+
+  /// A run of twelve steps whose policy reads gradients.
+  private func learn(_ name: String, to file: String?) throws -> TrainingRun {
+    var run = scratch.learnerRun(name, scratch.learnerConfiguration(.gradients))
+    run.savedPolicyPath = file
+    _ = try run.start()
+    return run
+  }
+
+  @Test func `a frozen policy asks for what it learned, and nothing is measured for it`() throws {
+    let file = scratch.path + "/learned.policy"
+    let first = try learn("first", to: file)
+    #expect(try bytes(first.folder.savedPolicyPath) == bytes(file))
+    let saved = try SavedPolicy(at: file)
+    #expect(saved.policy == TestLearner.name && saved.domainNames == ["alpha", "beta", "gamma"])
+    // Another size of model, and rows that are not grouped.
+    var configuration = scratch.learnerConfiguration(.gradients)
+    configuration.loader.grouping = nil
+    configuration.model.width = 16
+    configuration.policyOptions["from"] = file
+    configuration.policyOptions["freeze"] = "true"
+    let second = scratch.learnerRun("second", configuration)
+    _ = try second.start()
+    let lines = try Ledger(at: second.folder.ledgerPath).lines
+    #expect(Set(lines.map(\.asked)).count == 1)
+    #expect(lines[0].asked != Mixture.uniform(domainCount: 3).integerShares)
+    #expect(lines.allSatisfy { $0.feedback.allSatisfy { $0.gradients == nil } })
+  }
+
+  @Test func `a run that starts from a saved policy goes on without the file`() throws {
+    let file = scratch.path + "/learned.policy"
+    _ = try learn("first", to: file)
+    var configuration = scratch.learnerConfiguration(.gradients)
+    configuration.policyOptions["from"] = file
+    let whole = scratch.learnerRun("whole", configuration)
+    _ = try whole.start()
+    let cut = scratch.learnerRun("cut", configuration)
+    let witness = RunWitness()
+    _ = try cut.start(observer: witness, isStopping: { witness.steps.count == 5 })
+    try scratch.damage(file, at: 40)
+    _ = try cut.start(resuming: true, observer: witness)
+    #expect(try RunResult(cut.folder) == RunResult(whole.folder))
+    #expect(try bytes(cut.folder.savedPolicyPath) == bytes(whole.folder.savedPolicyPath))
+    let other = scratch.learnerRun("other", configuration)
+    #expect(throws: RunError.self) { try other.start() }
+    #expect(try !scratch.names(in: scratch.path).contains("other"))
+  }
+
+  @Test func `what was learned is there after a stop, and of a run that had ended`() throws {
+    let file = scratch.path + "/learned.policy"
+    var run = scratch.learnerRun("run", scratch.learnerConfiguration(.losses))
+    run.savedPolicyPath = file
+    let witness = RunWitness()
+    _ = try run.start(observer: witness, isStopping: { witness.steps.count == 5 })
+    let half = try bytes(file)
+    _ = try run.start(resuming: true, observer: witness)
+    let whole = try bytes(file)
+    #expect(half != whole)
+    run.savedPolicyPath = file + "-again"
+    guard case .alreadyFinished = try run.start(resuming: true) else {
+      Issue.record("the run had not ended")
+      return
+    }
+    #expect(try bytes(file + "-again") == whole)
+  }
+
+  @Test func `a policy that learns nothing is refused before a step is made`() throws {
+    for reading in [nil, TestLearner.Reading.nothing] {
+      var configuration = scratch.configuration()
+      if let reading { configuration = scratch.learnerConfiguration(reading) }
+      var run = scratch.learnerRun("run", configuration)
+      run.savedPolicyPath = scratch.path + "/none.policy"
+      #expect {
+        try run.start()
+      } throws: { error in
+        guard case RunError.policyLearnsNothing = error else { return false }
+        return "\(error)".contains("--save-policy")
+      }
+      #expect(try !scratch.names(in: scratch.path).contains("run"))
+    }
+  }
+}
