@@ -81,7 +81,8 @@ let package = Package(
     .testTarget(
       name: "KernelsTests", dependencies: ["Kernels", "CKernels"], swiftSettings: strict),
     .testTarget(
-      name: "MixingTests", dependencies: ["Mixing", "HeadraceTesting"], swiftSettings: strict),
+      name: "MixingTests", dependencies: ["Mixing", "Kernels", "HeadraceTesting"],
+      swiftSettings: strict),
     .testTarget(
       name: "LoadingTests",
       dependencies: ["Loading", "Corpora", "Mixing", "HeadraceTesting", "RankProcess"],

@@ -7,6 +7,6 @@ struct BenchCommand: ParsableCommand {
     abstract: "Measures parts of Headrace beside what they are compared with.",
     subcommands: [
       BenchLoaderCommand.self, BenchStreamCommand.self, BenchMemoryCommand.self,
-      BenchKernelsCommand.self,
+      BenchKernelsCommand.self, BenchPoliciesCommand.self,
     ])
 }
