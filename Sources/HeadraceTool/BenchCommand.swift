@@ -7,6 +7,7 @@ struct BenchCommand: ParsableCommand {
     abstract: "Measures parts of Headrace beside what they are compared with.",
     subcommands: [
       BenchLoaderCommand.self, BenchStreamCommand.self, BenchMemoryCommand.self,
-      BenchKernelsCommand.self, BenchFeedbackCommand.self, BenchPolicyCostCommand.self,
+      BenchKernelsCommand.self, BenchFeedbackCommand.self, BenchPoliciesCommand.self,
+      BenchPolicyCostCommand.self,
     ])
 }

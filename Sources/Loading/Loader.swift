@@ -229,7 +229,10 @@ public final class Loader {
     } catch {
       throw .mixing(error)
     }
-    guard policy.mixture != moment.mixture || policy.reason != moment.reason else { return }
+    // A policy that learns may note what the step is drawn by, which the batch's checkpoint needs.
+    guard
+      policy.readsFeedback || policy.mixture != moment.mixture || policy.reason != moment.reason
+    else { return }
     moment = PolicyMoment(policy)
   }
 

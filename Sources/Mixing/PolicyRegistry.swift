@@ -41,6 +41,7 @@ public struct PolicyRegistry: Sendable {
   public static let builtIn: PolicyRegistry = {
     var registry = PolicyRegistry()
     registry.entries = [
+      .actorCritic,
       Entry(
         name: ManualPolicy.name, summary: "The calling program sets the mixture.",
         options: StaticMixture.optionMeanings

@@ -1,0 +1,221 @@
+internal import Kernels
+
+/// AC-ODM repaired: an actor-critic that learns the mixture inside one run.
+///
+/// After each step of training, with f the features of every domain (``PolicyStateEstimator``):
+///
+/// 1. The step's rewards w say what a gradient step on each domain was worth to all domains.
+/// 2. (features that the step was drawn by, mixture, w, f) goes to the replay buffer.
+/// 3. Some past transitions are drawn; the critic learns from them what features say of rewards,
+///    the actor climbs α · q plus an entropy term (``ActorCriticLearner``).
+/// 4. The actor's α(f) is the next mixture, a part ρ of it spread evenly.
+///
+/// Rewards are w_i = ⟨g_i(t), Σ_j m_j/z_j⟩ / s: the step's gradient of the domain against all
+/// domains' smoothed gradients from before the step, in units of the usual alignment. Both factors
+/// come from different batches, so that noise biases neither, the self term included. A batch
+/// drawn by α lowers the mean loss by η Σ_i α_i W_i to first order, so the objective is the
+/// progress of the run and Q(f, α) = α · q(f): it is linear in the action, its gradient is q, and
+/// no exploration noise is needed, since every domain's gradient is seen at every step.
+///
+/// Source: Ma et al. 2025, *AC-ODM: Actor-Critic Online Data Mixing for Sample-Efficient LLM
+/// Pretraining* (arXiv:2505.23878): the loop, the reward from gradient alignment and the paper's
+/// state are its. The form here is that of `specs/acodm-repaired.md`.
+///
+/// Departures from the source:
+/// - The actor has an optimizer and takes its own steps; the published code never steps it.
+/// - The objective weights values by the action. The source's mean over all values of a z-scored
+///   reward is 0 whatever the policy does.
+/// - The reward's self term is in and has no noise bias; the source leaves it out, which starves a
+///   domain that stands alone.
+/// - An entropy term and a floor: without them the best mixture is one domain.
+/// - Networks of some hundred parameters that all domains share, instead of 17 million that fix K;
+///   so a policy learns within hundreds of steps and transfers to another number of domains.
+/// - Features are bounded, changes are from step to step, and time lies in [0, 1].
+/// - γ = 0 unless asked for: a mixture's reward is immediate.
+public struct ActorCriticPolicy: MixturePolicy {
+  /// The name on the command line, `ac-odm`.
+  public static let name = "ac-odm"
+
+  /// The mixture that the next batch is drawn by.
+  public private(set) var mixture: Mixture
+
+  /// What the networks took the last observed step to be worth, `[domain]`, in units of the usual
+  /// alignment; nil before the first observation and where nothing is measured for it.
+  public private(set) var rewards: [Double]?
+
+  /// How it sees, values, decides and learns.
+  public let configuration: ActorCriticConfiguration
+
+  let domainNames: [String]
+  private var estimator: PolicyStateEstimator
+  var learner: ActorCriticLearner
+  private var replay: ReplayBuffer
+  private var generator: SeededGenerator
+  /// The features after the last observation; nil before the first.
+  private var policyState: [Float]?
+  private var observedStepCount = 0
+  private var droppedStepCount = 0
+  private var decisions = DecisionLog()
+  private let isLoaded: Bool
+
+  /// Creates the policy for a corpus.
+  ///
+  /// - Parameters:
+  ///   - configuration: how it sees, values, decides and learns.
+  ///   - context: the domains, and the steps that are planned.
+  ///   - saved: the networks to start from; nil for new ones.
+  /// - Throws: ``MixingError/plannedStepsUnknown(policy:)``, what the initial mixture throws, and
+  ///   what ``SavedPolicy`` says where its networks do not fit.
+  public init(
+    _ configuration: ActorCriticConfiguration = ActorCriticConfiguration(),
+    in context: PolicyContext, startingFrom saved: SavedPolicy? = nil
+  ) throws(MixingError) {
+    self.configuration = configuration
+    domainNames = context.domainNames
+    mixture = try configuration.initial.mixture(in: context)
+    estimator = PolicyStateEstimator(
+      configuration, domainCount: context.domainCount,
+      stepCount: try context.knownStepCount(forPolicy: Self.name))
+    generator = SeededGenerator(seed: configuration.seed, stream: "ac-odm networks")
+    learner = ActorCriticLearner(
+      configuration, domainCount: context.domainCount, using: &generator)
+    generator = SeededGenerator(seed: configuration.seed, stream: "ac-odm replay")
+    replay = ReplayBuffer(capacity: configuration.capacity)
+    isLoaded = saved != nil
+    if let saved { try load(saved) }
+  }
+
+  /// What the state and, while it learns, the reward read.
+  public var feedbackNeeds: FeedbackNeeds { configuration.feedbackNeeds }
+
+  /// True: it notes which features each step is drawn by, in case feedback comes late.
+  public var followsSteps: Bool { true }
+
+  /// What it does now: `warm-up`, `learning` or `frozen`, after its name.
+  public var reason: String {
+    "ac-odm repaired, " + (!decides ? "warm-up" : configuration.learns ? "learning" : "frozen")
+  }
+
+  /// What was learned from, for tests.
+  package var transitions: ReplayBuffer { replay }
+
+  /// Whether the actor, and not the initial mixture, decides.
+  private var decides: Bool {
+    isLoaded || !configuration.learns || observedStepCount > configuration.warmUpStepCount
+  }
+
+  /// Notes by which features the step is drawn.
+  ///
+  /// - Parameter upcoming: the step.
+  /// - Throws: nothing.
+  public mutating func prepare(for upcoming: UpcomingStep) throws(MixingError) {
+    guard configuration.learns else { return }
+    decisions.note(
+      DecisionLog.Decision(
+        firstStep: upcoming.step, observationCount: observedStepCount, policyState: policyState))
+  }
+
+  /// Learns from a step and decides on the next mixture.
+  ///
+  /// A step whose numbers overflow is dropped: nothing changes but a count.
+  ///
+  /// - Parameter feedback: what the step reported.
+  public mutating func observe(_ feedback: Feedback) {
+    guard let observation = estimator.observe(feedback) else {
+      droppedStepCount += 1
+      return
+    }
+    let before: [Float]? =
+      if let decision = decisions.take(step: feedback.step) {
+        decision.policyState?.values
+      } else {
+        policyState
+      }
+    policyState = observation.features
+    observedStepCount += 1
+    let isMeasured = feedbackNeeds.gradients
+    rewards = isMeasured ? observation.rewards : nil
+    if configuration.learns {
+      if let before { remember(before, observation, feedback) }
+      if replay.count > 1 {
+        for _ in 0..<configuration.updatesPerStep {
+          learner.update(
+            with: replay.draw(configuration.transitionsPerUpdate, using: &generator))
+        }
+      }
+    }
+    guard decides, let next = try? Mixture(normalizing: learner.action(of: observation.features))
+    else { return }
+    mixture = next
+  }
+
+  private mutating func remember(
+    _ before: [Float], _ observation: PolicyStateEstimator.Observation, _ feedback: Feedback
+  ) {
+    replay.append(
+      Transition(
+        policyState: before, action: feedback.shares ?? mixture.weights,
+        rewards: observation.rewards, isSeen: observation.isSeen,
+        nextState: configuration.discount > 0 ? observation.features : []))
+  }
+}
+
+extension ActorCriticPolicy {
+  /// The networks, their optimizers, the replay buffer and everything else that is remembered.
+  public struct Checkpoint: Codable, Sendable, Equatable {
+    let mixture: Mixture
+    let rewards: [Double]?
+    let memory: PolicyStateEstimator.Memory
+    let learner: ActorCriticLearner.Checkpoint
+    let replay: ReplayBuffer.Checkpoint
+    let generator: SeededGenerator
+    let policyState: PackedArray<Float>?
+    let observedStepCount: Int
+    let droppedStepCount: Int
+    let decisions: DecisionLog
+  }
+
+  /// What to store.
+  public var checkpoint: Checkpoint {
+    Checkpoint(
+      mixture: mixture, rewards: rewards, memory: estimator.memory, learner: learner.checkpoint,
+      replay: replay.checkpoint, generator: generator,
+      policyState: policyState.map { PackedArray($0) }, observedStepCount: observedStepCount,
+      droppedStepCount: droppedStepCount, decisions: decisions)
+  }
+
+  /// Goes on from a checkpoint of a run with the same configuration.
+  ///
+  /// - Parameter checkpoint: what was stored.
+  /// - Throws: ``MixingError/mixtureDomainCount(expected:found:)`` or
+  ///   ``MixingError/checkpointOfOtherShape(policy:array:expected:found:)``; nothing has changed
+  ///   then.
+  public mutating func restore(_ checkpoint: Checkpoint) throws(MixingError) {
+    let domainCount = mixture.domainCount
+    guard checkpoint.mixture.domainCount == domainCount else {
+      throw .mixtureDomainCount(expected: domainCount, found: checkpoint.mixture.domainCount)
+    }
+    let width = domainCount * learner.featureCount
+    let states = [checkpoint.policyState?.values] + checkpoint.decisions.policyStates
+    for state in states.compactMap({ $0 }) where state.count != width {
+      throw .checkpointOfOtherShape(
+        policy: Self.name, array: "policy state", expected: width, found: state.count)
+    }
+    try checkpoint.memory.check(
+      domainCount: domainCount, hasGram: feedbackNeeds.gram, ofPolicy: Self.name)
+    let replay = try ReplayBuffer(
+      checkpoint.replay, capacity: configuration.capacity, domainCount: domainCount,
+      stateWidth: width, keepsNextStates: configuration.discount > 0,
+      ofPolicy: Self.name)
+    try learner.restore(checkpoint.learner, ofPolicy: Self.name)
+    self.replay = replay
+    estimator.restore(checkpoint.memory)
+    mixture = checkpoint.mixture
+    rewards = checkpoint.rewards
+    generator = checkpoint.generator
+    policyState = checkpoint.policyState?.values
+    observedStepCount = checkpoint.observedStepCount
+    droppedStepCount = checkpoint.droppedStepCount
+    decisions = checkpoint.decisions
+  }
+}

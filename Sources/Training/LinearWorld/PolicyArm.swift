@@ -1,0 +1,121 @@
+internal import Kernels
+package import Mixing
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#else
+  internal import Darwin
+#endif
+
+/// One way of setting mixtures that a ``PolicyComparison`` drives through its worlds.
+package struct PolicyArm: Sendable {
+  /// What the table calls it.
+  package let name: String
+
+  /// What its policies are told of the gradients.
+  let measurement: LinearWorld.Measurement
+
+  /// Makes the policies for a world of a seed; the arm's score is their mean.
+  let makePolicies:
+    @Sendable (PolicyContext, _ seed: UInt64) throws(MixingError) -> [any MixturePolicy]
+
+  /// Creates the arm of a policy that is asked for by name.
+  ///
+  /// - Parameters:
+  ///   - name: what the table calls it.
+  ///   - recipes: how its policies are made; more than one where the arm is their mean.
+  package init(_ name: String, _ recipes: [PolicyRecipe]) {
+    self.name = name
+    measurement = .samples
+    makePolicies = { context, _ throws(MixingError) in
+      var policies: [any MixturePolicy] = []
+      for recipe in recipes { policies.append(try recipe.makePolicy(in: context)) }
+      return policies
+    }
+  }
+
+  private init(
+    _ name: String, measuring measurement: LinearWorld.Measurement,
+    make: @escaping @Sendable (PolicyContext, UInt64) throws(MixingError) -> any MixturePolicy
+  ) {
+    self.name = name
+    self.measurement = measurement
+    makePolicies = { context, seed throws(MixingError) in [try make(context, seed)] }
+  }
+
+  /// The same mixture at every step, drawn by the world's seed: a softmax of scores with a standard
+  /// deviation of .4.
+  package static let frozenRandomMixture = PolicyArm(
+    "frozen random mixture", measuring: .samples
+  ) { context, seed throws(MixingError) in
+    var generator = SeededGenerator(seed: seed, stream: "frozen random mixture")
+    let weights = context.domainNames.map { _ in exp(0.4 * generator.nextNormal()) }
+    return StaticPolicy(try Mixture(normalizing: weights))
+  }
+
+  /// The best domain by the expected gradients, above a floor.
+  package static let vertexOracle = PolicyArm("oracle, best domain", measuring: .expectations) {
+    context, _ in OraclePolicy(domainCount: context.domainCount, sharpness: .infinity)
+  }
+
+  /// A softmax of the expected alignments, above a floor.
+  package static let softOracle = PolicyArm("oracle, softmax", measuring: .expectations) {
+    context, _ in OraclePolicy(domainCount: context.domainCount, sharpness: 4)
+  }
+}
+
+/// What knows the gradients of the expected losses; as good as following gradients can be.
+///
+///     α = (1 − ρ) softmax(κ W / mean|W|) + ρ/K,   ρ = .25
+///
+/// Source: none; it is the upper bound in the tables.
+///
+/// Departures from the source: none.
+struct OraclePolicy: MixturePolicy {
+  /// Nothing is remembered but the mixture.
+  struct Checkpoint: Codable, Sendable, Equatable { let mixture: Mixture }
+
+  static let name = "oracle"
+  private static let uniformShare = 0.25
+
+  private(set) var mixture: Mixture
+  /// κ; infinite for the best domain alone.
+  private let sharpness: Double
+
+  init(domainCount: Int, sharpness: Double) {
+    mixture = .uniform(domainCount: domainCount)
+    self.sharpness = sharpness
+  }
+
+  var reason: String { "oracle" }
+
+  var feedbackNeeds: FeedbackNeeds { FeedbackNeeds(smoothing: 0) }
+
+  var checkpoint: Checkpoint { Checkpoint(mixture: mixture) }
+
+  mutating func restore(_ checkpoint: Checkpoint) throws(MixingError) {
+    guard checkpoint.mixture.domainCount == mixture.domainCount else {
+      throw .mixtureDomainCount(
+        expected: mixture.domainCount, found: checkpoint.mixture.domainCount)
+    }
+    mixture = checkpoint.mixture
+  }
+
+  mutating func observe(_ feedback: Feedback) {
+    guard let alignments = feedback.gradients?.alignments, let largest = alignments.max() else {
+      return
+    }
+    let size = alignments.reduce(0) { $0 + abs($1) } / Double(alignments.count)
+    guard size > 0 else { return }
+    let parts = alignments.map { alignment in
+      alignment == largest ? 1 : exp(sharpness * (alignment - largest) / size)
+    }
+    let sum = parts.reduce(0, +)
+    let even = Self.uniformShare / Double(parts.count)
+    let weights = parts.map { (1 - Self.uniformShare) * $0 / sum + even }
+    // Finite weights above the floor are a mixture.
+    if let next = try? Mixture(normalizing: weights) { mixture = next }
+  }
+}
