@@ -39,8 +39,14 @@ public struct SavedPolicy: Sendable, Equatable {
 
   /// Creates what is to be saved.
   ///
+  /// - Parameters:
+  ///   - policy: the ``MixturePolicy/name`` of the policy that learned.
+  ///   - domainNames: the domains that it learned on, in the order of its mixture.
+  ///   - contents: what it stores; packed arrays in it become bytes.
   /// - Throws: ``MixingError/checkpointNotEncodable(policy:underlying:)``.
-  init(policy: String, domainNames: [String], contents: some Encodable) throws(MixingError) {
+  public init(
+    policy: String, domainNames: [String], contents: some Encodable
+  ) throws(MixingError) {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
     let packed = PackedBytes()
@@ -57,9 +63,13 @@ public struct SavedPolicy: Sendable, Equatable {
 
   /// Returns what the policy stored.
   ///
+  /// - Parameters:
+  ///   - type: what it is.
+  ///   - expected: the name of the policy that reads it.
+  /// - Returns: the contents that ``init(policy:domainNames:contents:)`` was given.
   /// - Throws: ``MixingError/checkpointOfOtherPolicy(expected:found:)`` or
   ///   ``MixingError/checkpointMalformed(policy:underlying:)``.
-  func contents<Contents: Decodable>(
+  public func contents<Contents: Decodable>(
     as type: Contents.Type, ofPolicy expected: String
   ) throws(MixingError) -> Contents {
     guard policy == expected else {
