@@ -117,15 +117,14 @@ struct BenchPoliciesCommand: ParsableCommand {
 
   /// Reads `policy:option=value,option=value`.
   private static func arm(_ text: String) throws(MixingError) -> PolicyArm {
-    let parts = text.split(separator: ":", maxSplits: 1).map(String.init)
+    let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
     var options: [String: String] = [:]
     for item in parts.count > 1 ? parts[1].split(separator: ",") : [] {
-      let pair = item.split(separator: "=", maxSplits: 1).map(String.init)
-      options[pair[0]] = pair.count > 1 ? pair[1] : ""
+      let pair = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      options[String(pair[0])] = pair.count > 1 ? String(pair[1]) : ""
     }
-    let registry = PolicyRegistry.builtIn
-    return PolicyArm(
-      text, [try registry.recipe(named: parts.first ?? "", options: options)])
+    let recipe = try PolicyRegistry.builtIn.recipe(named: String(parts[0]), options: options)
+    return PolicyArm(text, [recipe])
   }
 
   private var worlds: [LinearWorldConfiguration] {

@@ -24,6 +24,9 @@ extension ActorCriticConfiguration {
     "units": "of the hidden layers",
     "capacity": "the steps that are remembered",
     "smoothing": "beta of the smoothed gradients",
+    "half-weight":
+      "the variance at which the critic gives a domain's rewards half the weight (0.15 "
+      + "with state=gram, else none)",
     "seed": "of initial parameters and of what is replayed",
     "freeze": "true: learn nothing, for a policy that was saved",
   ]
@@ -65,6 +68,9 @@ extension ActorCriticConfiguration {
       "transitions", default: transitionsPerUpdate, in: 1...10_000)
     unitCount = try options.integer("units", default: unitCount, in: 1...4096)
     capacity = try options.integer("capacity", default: capacity, in: 2...10_000_000)
+    if options.values["half-weight"] != nil {
+      halfWeightVariance = try options.number("half-weight", default: 1, in: 1e-6...1e6)
+    }
     smoothing = try options.number("smoothing", default: smoothing, in: 0...0.9999)
     seed = UInt64(try options.integer("seed", default: 0, in: 0...Int.max))
   }

@@ -57,6 +57,14 @@ public struct ActorCriticConfiguration: Sendable {
   /// The mixture before the actor decides.
   public var initial = StaticMixture.uniform
 
+  /// v, the variance of a domain's recent rewards at which the critic gives them half the weight,
+  /// c = 1 / (1 + variance / v), > 0; nil for 0.15 with ``StateForm/gram``, and else for weights
+  /// of 1.
+  ///
+  /// Gram matrices alone tell the noise of a domain, and its rewards are noisiest there. Without
+  /// that feature the critic has to learn from noisy rewards that they are noise.
+  public var halfWeightVariance: Double?
+
   /// η of both networks, > 0.
   public var learningRate = 0.01
   /// The decoupled decay of both networks' parameters, ≥ 0.
@@ -82,6 +90,9 @@ public struct ActorCriticConfiguration: Sendable {
 
   /// The reward that is learned from.
   var rewardForm: RewardForm { reward ?? (state == .gram ? .cross : .lagged) }
+
+  /// The variance that halves a reward's weight; infinite where all count the same.
+  var noiseVariance: Double { halfWeightVariance ?? (state == .gram ? 0.15 : .infinity) }
 
   /// Whether parameters change.
   var learns: Bool { !isFrozen && control != .frozenRandom }

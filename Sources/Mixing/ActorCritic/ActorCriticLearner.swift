@@ -12,7 +12,7 @@ package import Kernels
 ///
 /// The critic C gives every domain a value, q_i = C(f_i), by regression:
 ///
-///     minimize mean Huber(q_i − y_i),   y_i = w_i + γ Σ_j α′_j q′_j
+///     minimize mean c_i Huber(q_i − y_i),   y_i = w_i + γ Σ_j α′_j q′_j
 ///
 /// The actor A gives every domain a score, π = softmax(A(f)), α = (1 − ρ) π + ρ/K, and climbs
 ///
@@ -22,6 +22,8 @@ package import Kernels
 /// h_i = q_i − λ ln π_i − κ (ln π_i − ln a_i).
 ///
 /// - f_i: the features of domain i `[feature]`; w: the rewards; a: the action that was taken.
+/// - c_i: how much the reward counts, see ``ActorCriticConfiguration/halfWeightVariance``; 0 for a
+///   domain that was not seen.
 /// - q′, α′: the values by the target network, and the mixture by the actor, after the step.
 /// - Huber's function bends at 1. λ, κ, ρ, γ: see ``ActorCriticConfiguration``.
 ///
@@ -116,10 +118,11 @@ package struct ActorCriticLearner: Sendable {
     for (index, transition) in transitions.enumerated() {
       let future =
         configuration.discount > 0 ? configuration.discount * worth(after: transition) : 0
-      for domain in 0..<domainCount where transition.isSeen[domain] {
+      for domain in 0..<domainCount where transition.weights[domain] > 0 {
         let place = index * domainCount + domain
         let error = values[place] - transition.rewards[domain] - future
-        factors[place] = error.clamped(to: Self.huberBend) * share
+        factors[place] =
+          transition.weights[domain] * error.clamped(to: Self.huberBend) * share
       }
     }
     let gradient = critic.gradient(factors: factors, rows: rows, hidden: hidden)
@@ -170,10 +173,12 @@ package struct ActorCriticLearner: Sendable {
     var values = values
     if configuration.control == .noCritic {
       // A domain that was not seen shall neither gain nor lose: it counts as the others' mean.
-      let seen = transition.isSeen.indices.filter { transition.isSeen[$0] }
+      let seen = values.indices.filter { transition.weights[$0] > 0 }
       let mass = seen.reduce(0) { $0 + choice[$1] }
       let mean = mass > 0 ? seen.reduce(0) { $0 + choice[$1] * values[$1] } / mass : 0
-      for domain in values.indices where !transition.isSeen[domain] { values[domain] = mean }
+      for domain in values.indices where transition.weights[domain] == 0 {
+        values[domain] = mean
+      }
     }
     let worths = values.indices.map { domain in
       values[domain] - configuration.entropyWorth * logs[domain]

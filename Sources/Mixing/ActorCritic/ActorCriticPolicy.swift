@@ -155,7 +155,7 @@ public struct ActorCriticPolicy: MixturePolicy {
     replay.append(
       Transition(
         policyState: before, action: feedback.shares ?? mixture.weights,
-        rewards: observation.rewards, isSeen: observation.isSeen,
+        rewards: observation.rewards, weights: observation.weights,
         nextState: configuration.discount > 0 ? observation.features : []))
   }
 }

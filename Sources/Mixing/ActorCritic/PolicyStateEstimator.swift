@@ -41,6 +41,7 @@ extension Double {
 struct PolicyStateEstimator: Sendable {
   private static let rewardBound = 5.0
   private static let scaleDecay = 0.9
+  private static let varianceDecay = 0.95
   /// By how much a step's mean |W| may be above the usual one to count in full.
   private static let scaleOutlierFactor = 10.0
 
@@ -55,6 +56,10 @@ struct PolicyStateEstimator: Sendable {
     var gram: GramMemory?
     /// s; nil until an alignment was seen.
     var scale: Double?
+    /// The rewards' averages.
+    var rewardMean: RunningAverage
+    /// The averages of the rewards' squared distances from those.
+    var rewardVariance: RunningAverage
     /// ‖θ‖ of the first feedback.
     var firstNorm: Double?
   }
@@ -65,8 +70,8 @@ struct PolicyStateEstimator: Sendable {
     var features: [Float]
     /// w `[domain]`, 0 where the domain was not seen.
     var rewards: [Double]
-    /// Whether the domain was seen `[domain]`.
-    var isSeen: [Bool]
+    /// How much each reward counts `[domain]`; 0 where the domain was not seen.
+    var weights: [Double]
   }
 
   init(_ configuration: ActorCriticConfiguration, domainCount: Int, stepCount: Int) {
@@ -74,7 +79,9 @@ struct PolicyStateEstimator: Sendable {
     self.stepCount = stepCount
     memory = Memory(
       losses: LossMemory(domainCount: domainCount),
-      gram: configuration.feedbackNeeds.gram ? GramMemory(domainCount: domainCount) : nil)
+      gram: configuration.feedbackNeeds.gram ? GramMemory(domainCount: domainCount) : nil,
+      rewardMean: RunningAverage(domainCount: domainCount),
+      rewardVariance: RunningAverage(domainCount: domainCount))
   }
 
   /// Goes on from what was remembered.
@@ -104,9 +111,10 @@ struct PolicyStateEstimator: Sendable {
     memory.losses.add(feedback)
     let rows = memory.gram?.add(report, isSeen: isSeen, scale: memory.scale)
     updateScale(report, isSeen: isSeen)
+    let rewards = rewards(report, rows, isSeen: isSeen)
     let observation = Observation(
-      features: features(feedback, report, isSeen: isSeen),
-      rewards: rewards(report, rows, isSeen: isSeen), isSeen: isSeen)
+      features: features(feedback, report, isSeen: isSeen), rewards: rewards,
+      weights: weights(rewards, isSeen: isSeen))
     let isFinite =
       memory.losses.isFinite && memory.gram?.isFinite ?? true && memory.scale?.isFinite ?? true
       && observation.features.allSatisfy(\.isFinite)
@@ -160,6 +168,18 @@ struct PolicyStateEstimator: Sendable {
         case .out: rows?.cross[domain] ?? 0
         }
       return scaled(value).clamped(to: Self.rewardBound)
+    }
+  }
+
+  /// How much the step's rewards count by how noisy they were lately.
+  private mutating func weights(_ rewards: [Double], isSeen: [Bool]) -> [Double] {
+    rewards.indices.map { domain in
+      guard isSeen[domain] else { return 0 }
+      memory.rewardMean.add(rewards[domain], ofDomain: domain, decay: Self.varianceDecay)
+      let distance = rewards[domain] - memory.rewardMean[domain]
+      memory.rewardVariance.add(
+        distance * distance, ofDomain: domain, decay: Self.varianceDecay)
+      return 1 / (1 + memory.rewardVariance[domain] / configuration.noiseVariance)
     }
   }
 
@@ -235,6 +255,10 @@ extension PolicyStateEstimator.Memory {
     for count in losses.arrayCounts where count != domainCount {
       throw .checkpointOfOtherShape(
         policy: policy, array: "losses", expected: domainCount, found: count)
+    }
+    for count in rewardMean.arrayCounts + rewardVariance.arrayCounts where count != domainCount {
+      throw .checkpointOfOtherShape(
+        policy: policy, array: "reward averages", expected: domainCount, found: count)
     }
     let expected = hasGram ? domainCount : 0
     for count in gram?.arrayCounts ?? [0] where count != expected {

@@ -63,8 +63,7 @@ extension ReplayBuffer {
     let policyStates: PackedArray<Float>
     let actions: PackedArray<Double>
     let rewards: PackedArray<Double>
-    /// 1 for a domain that was seen, else 0.
-    let isSeen: PackedArray<Int32>
+    let weights: PackedArray<Double>
     let nextStates: PackedArray<Float>
   }
 
@@ -75,7 +74,7 @@ extension ReplayBuffer {
       total: total, policyStates: PackedArray(kept.flatMap(\.policyState)),
       actions: PackedArray(kept.flatMap(\.action)),
       rewards: PackedArray(kept.flatMap(\.rewards)),
-      isSeen: PackedArray(kept.flatMap { $0.isSeen.map { $0 ? 1 : 0 } }),
+      weights: PackedArray(kept.flatMap(\.weights)),
       nextStates: PackedArray(kept.flatMap(\.nextState)))
   }
 
@@ -100,7 +99,7 @@ extension ReplayBuffer {
     try check("replay states", checkpoint.policyStates.values.count, kept * width)
     try check("replay actions", checkpoint.actions.values.count, kept * domainCount)
     try check("replay rewards", checkpoint.rewards.values.count, kept * domainCount)
-    try check("replay sight", checkpoint.isSeen.values.count, kept * domainCount)
+    try check("replay weights", checkpoint.weights.values.count, kept * domainCount)
     try check("replay next states", checkpoint.nextStates.values.count, kept * nextWidth)
     for slot in 0..<kept {
       let domains = slot * domainCount..<(slot + 1) * domainCount
@@ -109,7 +108,7 @@ extension ReplayBuffer {
           policyState: Array(checkpoint.policyStates.values[slot * width..<(slot + 1) * width]),
           action: Array(checkpoint.actions.values[domains]),
           rewards: Array(checkpoint.rewards.values[domains]),
-          isSeen: checkpoint.isSeen.values[domains].map { $0 != 0 },
+          weights: Array(checkpoint.weights.values[domains]),
           nextState: Array(
             checkpoint.nextStates.values[slot * nextWidth..<(slot + 1) * nextWidth])))
     }

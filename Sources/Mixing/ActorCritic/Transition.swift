@@ -8,20 +8,20 @@ package final class Transition: Sendable {
   package let action: [Double]
   /// What the step showed each domain to be worth `[domain]`; 0 where it was not seen.
   package let rewards: [Double]
-  /// Whether the domain was seen at the step `[domain]`.
-  package let isSeen: [Bool]
+  /// How much each reward counts `[domain]`, in [0, 1]; 0 where the domain was not seen.
+  package let weights: [Double]
   /// The features after the step `[domain, feature]`; empty where the future is not valued.
   package let nextState: [Float]
 
   /// Creates a transition.
   package init(
-    policyState: [Float], action: [Double], rewards: [Double], isSeen: [Bool],
+    policyState: [Float], action: [Double], rewards: [Double], weights: [Double],
     nextState: [Float]
   ) {
     self.policyState = policyState
     self.action = action
     self.rewards = rewards
-    self.isSeen = isSeen
+    self.weights = weights
     self.nextState = nextState
   }
 }

@@ -24,6 +24,8 @@ package struct LinearWorld: Sendable {
   package let configuration: LinearWorldConfiguration
 
   private let noise: LinearWorldNoise
+  /// The seed of its random numbers.
+  var seed: UInt64 { noise.seed }
   private let roles: [LinearScenario.Role]
   /// θ* `[parameter]`.
   private let truth: [Double]

@@ -5,6 +5,8 @@ internal import Kernels
 /// Sample b of step t has the same inputs before scaling, the same label noise and the same draw
 /// whatever came before it, so that runs of one seed are paired.
 package final class LinearWorldNoise: Sendable {
+  /// What all numbers follow from.
+  let seed: UInt64
   /// Standard normal `[step, sample, input + 1]`: the inputs, then the label's noise.
   let normals: [Float]
   /// Uniform in (0, 1] `[step, sample]`: which domain is drawn.
@@ -16,6 +18,7 @@ package final class LinearWorldNoise: Sendable {
 
   /// Makes the numbers of `seed`; of `configuration` only the sizes are read.
   package init(seed: UInt64, for configuration: LinearWorldConfiguration) {
+    self.seed = seed
     let sampleTotal = configuration.stepCount * configuration.sampleCount
     var generator = SeededGenerator(seed: seed, stream: "world samples")
     normals = (0..<sampleTotal * (configuration.inputCount + 1)).map { _ in

@@ -38,6 +38,14 @@ extension PolicyArm {
     try add("ac-odm, gram state", "ac-odm", [["state": "gram"]])
     try add("ac-odm, self term in", "ac-odm", [["reward": "in"]])
     try add("ac-odm, self term out", "ac-odm", [["reward": "out"]])
-    return arms
+    try add("ac-odm paper, 5 x 64", "ac-odm", [["preset": "paper", "width": "64"]])
+    try add("ac-odm released, 5 x 64", "ac-odm", [["preset": "released", "width": "64"]])
+    return arms + [try frozen("ac-odm frozen", after: Proxy()), try frozenPaperState()]
+  }
+
+  private static func frozenPaperState() throws(MixingError) -> PolicyArm {
+    var proxy = Proxy()
+    proxy.state = .paper
+    return try frozen("ac-odm frozen, paper state", after: proxy)
   }
 }

@@ -17,9 +17,8 @@ package struct PolicyArm: Sendable {
   /// What its policies are told of the gradients.
   let measurement: LinearWorld.Measurement
 
-  /// Makes the policies for a world of a seed; the arm's score is their mean.
-  let makePolicies:
-    @Sendable (PolicyContext, _ seed: UInt64) throws(MixingError) -> [any MixturePolicy]
+  /// Makes the policies for a world; the arm's score is their mean.
+  let makePolicies: @Sendable (LinearWorld) throws(MixingError) -> [any MixturePolicy]
 
   /// Creates the arm of a policy that is asked for by name.
   ///
@@ -29,40 +28,41 @@ package struct PolicyArm: Sendable {
   package init(_ name: String, _ recipes: [PolicyRecipe]) {
     self.name = name
     measurement = .samples
-    makePolicies = { context, _ throws(MixingError) in
+    makePolicies = { world throws(MixingError) in
       var policies: [any MixturePolicy] = []
-      for recipe in recipes { policies.append(try recipe.makePolicy(in: context)) }
+      for recipe in recipes { policies.append(try recipe.makePolicy(in: world.context)) }
       return policies
     }
   }
 
-  private init(
-    _ name: String, measuring measurement: LinearWorld.Measurement,
-    make: @escaping @Sendable (PolicyContext, UInt64) throws(MixingError) -> any MixturePolicy
+  /// Creates an arm of one policy for each world.
+  init(
+    _ name: String, measuring measurement: LinearWorld.Measurement = .samples,
+    make: @escaping @Sendable (LinearWorld) throws(MixingError) -> any MixturePolicy
   ) {
     self.name = name
     self.measurement = measurement
-    makePolicies = { context, seed throws(MixingError) in [try make(context, seed)] }
+    makePolicies = { world throws(MixingError) in [try make(world)] }
   }
 
   /// The same mixture at every step, drawn by the world's seed: a softmax of scores with a standard
   /// deviation of .4.
   package static let frozenRandomMixture = PolicyArm(
-    "frozen random mixture", measuring: .samples
-  ) { context, seed throws(MixingError) in
-    var generator = SeededGenerator(seed: seed, stream: "frozen random mixture")
-    let weights = context.domainNames.map { _ in exp(0.4 * generator.nextNormal()) }
+    "frozen random mixture"
+  ) { world throws(MixingError) in
+    var generator = SeededGenerator(seed: world.seed, stream: "frozen random mixture")
+    let weights = world.context.domainNames.map { _ in exp(0.4 * generator.nextNormal()) }
     return StaticPolicy(try Mixture(normalizing: weights))
   }
 
   /// The best domain by the expected gradients, above a floor.
   package static let vertexOracle = PolicyArm("oracle, best domain", measuring: .expectations) {
-    context, _ in OraclePolicy(domainCount: context.domainCount, sharpness: .infinity)
+    OraclePolicy(domainCount: $0.configuration.domainCount, sharpness: .infinity)
   }
 
   /// A softmax of the expected alignments, above a floor.
   package static let softOracle = PolicyArm("oracle, softmax", measuring: .expectations) {
-    context, _ in OraclePolicy(domainCount: context.domainCount, sharpness: 4)
+    OraclePolicy(domainCount: $0.configuration.domainCount, sharpness: 4)
   }
 }
 

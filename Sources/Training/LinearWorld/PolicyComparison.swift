@@ -80,7 +80,7 @@ package struct PolicyComparison: Sendable {
       scores.uniform.append(try Self.score(StaticPolicy(uniform), .samples, in: world))
       var row: [Double] = []
       for arm in arms {
-        let policies = try arm.makePolicies(world.context, seed)
+        let policies = try arm.makePolicies(world)
         var sum = 0.0
         for policy in policies { sum += try Self.score(policy, arm.measurement, in: world) }
         row.append(sum / Double(policies.count))

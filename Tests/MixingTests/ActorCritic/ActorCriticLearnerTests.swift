@@ -21,7 +21,7 @@ struct ActorCriticLearnerTests {
     }
     return Transition(
       policyState: features, action: [Double](repeating: 0.2, count: 5), rewards: rewards,
-      isSeen: [Bool](repeating: true, count: 5), nextState: next ? features : [])
+      weights: [Double](repeating: 1, count: 5), nextState: next ? features : [])
   }
 
   private func learner(
@@ -146,13 +146,26 @@ struct ActorCriticLearnerTests {
     let hidden = Transition(
       policyState: transition(rewards: worths).policyState,
       action: [Double](repeating: 0.2, count: 5), rewards: [0.5, 0, 1, 0.1, -0.8],
-      isSeen: [true, false, true, true, true], nextState: [])
+      weights: [1, 0, 1, 1, 1], nextState: [])
     var learner = learner { $0.decay = 0 }.learner
     for _ in 0..<3000 { learner.update(with: [hidden]) }
     let values = learner.values(of: hidden.policyState)
     #expect(abs(values[0] - 0.5) < 0.01)
     // Nothing pulls it to the 0 that stands in its place; the others' mean parameters do it.
     #expect(abs(values[1]) > 0.02)
+  }
+
+  @Test func aRewardThatCountsLessMovesTheCriticLess() {
+    // Two transitions disagree about domain 0: the heavier one wins in proportion.
+    let features = transition(rewards: worths).policyState
+    let made = [(1.0, 1.0), (0.0, 0.25)].map { reward, weight in
+      Transition(
+        policyState: features, action: [Double](repeating: 0.2, count: 5),
+        rewards: [reward, 0, 0, 0, 0], weights: [weight, 1, 1, 1, 1], nextState: [])
+    }
+    var learner = learner { $0.decay = 0 }.learner
+    for _ in 0..<4000 { learner.update(with: made) }
+    #expect(abs(learner.values(of: features)[0] - 0.8) < 0.02)
   }
 
   @Test func withoutCriticTheActorLearnsFromTheRewards() {

@@ -50,6 +50,7 @@ struct ActorCriticPolicyTests {
     [:], ["state": "paper"], ["state": "gram"], ["gamma": "0.9"], ["control": "no-critic"],
     ["control": "no-actor"], ["control": "frozen-random"], ["reward": "cross"],
     ["reward": "in", "state": "paper"], ["reward": "out"], ["move-cost": "0.3"],
+    ["half-weight": "0.5"],
     ["capacity": "5"], ["mixture": "natural", "warm-up": "2"],
   ]
 

@@ -8,7 +8,7 @@ struct ReplayBufferTests {
   private func transition(_ number: Int) -> Transition {
     Transition(
       policyState: [Float(number), 0], action: [0.5, 0.5], rewards: [Double(number), -1],
-      isSeen: [true, false], nextState: [])
+      weights: [1, 0.5], nextState: [])
   }
 
   private func filled(_ count: Int, capacity: Int) -> ReplayBuffer {

@@ -2,7 +2,7 @@ import Mixing
 import Testing
 import Training
 
-// Covers: PolicyArm.swift
+// Covers: PolicyArm.swift, PolicyArm+Proxy.swift
 @Suite(.timeLimit(.minutes(1)))
 struct PolicyComparisonTests {
   private func comparison(
@@ -62,6 +62,26 @@ struct PolicyComparisonTests {
     let result = try comparison([arm(["reward": "in"]), arm(["reward": "out"])], [.noisy]).run()
     #expect(SampleMean(of: result.ratios[0][0]).mean > 2)
     #expect(SampleMean(of: result.ratios[0][1]).mean > 0.95)
+  }
+
+  @Test(arguments: [5, 8])
+  func aPolicyThatLearnedInSmallWorldsGuidesALargerOne(domainCount: Int) throws {
+    for state in [ActorCriticConfiguration.StateForm.full, .paper] {
+      var proxy = PolicyArm.Proxy()
+      proxy.state = state
+      let frozen = try PolicyArm.frozen("frozen", after: proxy)
+      let worlds = [LinearScenario.transfer, .unequal].map { scenario in
+        var world = LinearWorldConfiguration()
+        world.scenario = scenario
+        world.domainCount = domainCount
+        return world
+      }
+      let result = try PolicyComparison(
+        arms: [frozen], worlds: worlds, seeds: Array(5000..<5010)
+      ).run()
+      #expect(SampleMean(of: result.ratios[0][0]).mean < 0.97, "\(state)")
+      #expect(SampleMean(of: result.ratios[1][0]).mean < 0.85, "\(state)")
+    }
   }
 
   @Test func anArmIsTheMeanOfItsPolicies() throws {

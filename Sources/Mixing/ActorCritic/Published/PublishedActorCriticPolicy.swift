@@ -174,7 +174,7 @@ public struct PublishedActorCriticPolicy: MixturePolicy {
     replay.append(
       Transition(
         policyState: before, action: action, rewards: rewards,
-        isSeen: feedback.losses.map { $0 != nil }, nextState: after))
+        weights: feedback.losses.map { $0 == nil ? 0 : 1 }, nextState: after))
     let isWarmUp = isWarmUp
     learner.update(
       with: replay.draw(configuration.transitionsPerUpdate, using: &generator),
