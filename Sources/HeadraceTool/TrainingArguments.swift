@@ -67,17 +67,32 @@ struct TrainingArguments: ParsableArguments {
     }
   }
 
-  /// The options of a policy, with the weights in place of the file that they come from: the file
+  /// The options of a policy, with the weights in place of the files that they come from: a file
   /// may change or go, the run folder is complete by itself.
+  ///
+  /// `file` is that of a policy's fixed or first mixture, `prior` that of the bounds, `ledger` the
+  /// path of a recorded run.
   private static func resolvedOptions(of recipe: PolicyRecipe, corpus: Corpus) throws
     -> [String: String]
   {
-    guard recipe.options["file"] != nil else { return recipe.options }
     let context = PolicyContext(
       domainNames: corpus.domainNames, sequenceCounts: corpus.domains.map { _ in 1 })
-    let weights = try recipe.makePolicy(in: context).mixture.weights
-    let pairs = zip(corpus.domainNames, weights).map { "\($0)=\($1)" }
-    return ["mixture": "weights", "weights": pairs.joined(separator: ",")]
+    func weights(atPath path: String) throws -> String {
+      let weights = try MixtureFile.mixture(atPath: path, in: context).weights
+      return zip(corpus.domainNames, weights).map { "\($0)=\($1)" }.joined(separator: ",")
+    }
+    var options = recipe.options
+    if let path = options.removeValue(forKey: "file") {
+      options["mixture"] = "weights"
+      options["weights"] = try weights(atPath: path)
+    }
+    if let prior = options["prior"], prior.hasSuffix(".json") {
+      options["prior"] = try weights(atPath: prior)
+    }
+    if let path = options["ledger"] {
+      options["ledger"] = URL(fileURLWithPath: path).standardizedFileURL.path
+    }
+    return options
   }
 
   /// Returns the fully resolved configuration of a run on the corpus at `corpusPath`.

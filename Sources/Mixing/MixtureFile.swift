@@ -38,7 +38,7 @@ public enum MixtureFile {
   public static func mixture(
     atPath path: String, in context: PolicyContext
   ) throws(MixingError) -> Mixture {
-    let bytes = try read(path)
+    let bytes = try read(path, byteLimit: byteLimit)
     let contents: Contents
     do {
       contents = try JSONDecoder().decode(Contents.self, from: Data(bytes))
@@ -52,7 +52,8 @@ public enum MixtureFile {
     }
   }
 
-  private static func read(_ path: String) throws(MixingError) -> [UInt8] {
+  /// Returns the bytes of a small file.
+  static func read(_ path: String, byteLimit: Int) throws(MixingError) -> [UInt8] {
     guard let file = fopen(path, "rb") else {
       throw .fileUnreadable(path: path, errorNumber: errno)
     }
