@@ -1,10 +1,3 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
 #if canImport(FoundationEssentials)
   import FoundationEssentials
 #else
@@ -38,7 +31,7 @@ public enum MixtureFile {
   public static func mixture(
     atPath path: String, in context: PolicyContext
   ) throws(MixingError) -> Mixture {
-    let bytes = try read(path, byteLimit: byteLimit)
+    let bytes = try SmallFile.read(path, byteLimit: byteLimit)
     let contents: Contents
     do {
       contents = try JSONDecoder().decode(Contents.self, from: Data(bytes))
@@ -50,21 +43,5 @@ public enum MixtureFile {
     } catch {
       throw .fileRefused(path: path, underlying: error)
     }
-  }
-
-  /// Returns the bytes of a small file.
-  static func read(_ path: String, byteLimit: Int) throws(MixingError) -> [UInt8] {
-    guard let file = fopen(path, "rb") else {
-      throw .fileUnreadable(path: path, errorNumber: errno)
-    }
-    defer { fclose(file) }
-    var readError: Int32 = 0
-    let bytes = [UInt8](unsafeUninitializedCapacity: byteLimit + 1) { buffer, count in
-      count = fread(buffer.baseAddress, 1, byteLimit + 1, file)
-      if ferror(file) != 0 { readError = errno }
-    }
-    guard readError == 0 else { throw .fileUnreadable(path: path, errorNumber: readError) }
-    guard bytes.count <= byteLimit else { throw .fileTooLarge(path: path, byteLimit: byteLimit) }
-    return bytes
   }
 }

@@ -106,7 +106,7 @@ public struct MixtureSchedule: Sendable, Equatable, Codable {
   ///   ``MixingError/fileTooLarge(path:byteLimit:)``, or
   ///   ``MixingError/fileRefused(path:underlying:)`` with what ``init(json:)`` throws.
   public init(atPath path: String) throws(MixingError) {
-    let bytes = try MixtureFile.read(path, byteLimit: Self.byteLimit)
+    let bytes = try SmallFile.read(path, byteLimit: Self.byteLimit)
     do throws(MixingError) {
       try self.init(json: bytes)
     } catch {

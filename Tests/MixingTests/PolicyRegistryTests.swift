@@ -1,3 +1,4 @@
+import HeadraceTesting
 import Mixing
 import Testing
 
@@ -112,4 +113,36 @@ struct PolicyRegistryTests {
     }
   }
 
+  @Test(arguments: PolicyRegistry.builtIn.names)
+  func oddValuesAreRefusedOrMeanSomething(name: String) throws {
+    let values = [
+      "", "0", "1", "-1", "0.5", "nan", "inf", "-inf", "1e-400", "1e400", "9223372036854775807",
+      "99999999999999999999", "0x1p-60", "=", "a=", "code=nan", "code=1,a=b=0",
+      "code=1e308,a=b=1e308",
+      "1:code=1,a=b=0;code=0,a=b=1", "1+1:code=1,a=b=0", "+:code=1,a=b=0", ";;", "{}", "/",
+      "uniform",
+      "natural", "exp3", "paper", "doge", "gram", "out", "tokens", "\u{0}",
+    ]
+    let entry = try #require(registry.entries.first { $0.name == name })
+    let options = (Array(entry.options.keys) + Array(PolicyRegistry.boundsOptions.keys)).sorted()
+    var generator = TestGenerator(seed: 31)
+    var madeCount = 0
+    for _ in 0..<4000 {
+      var given: [String: String] = [:]
+      for _ in 0..<Int.random(in: 1...3, using: &generator) {
+        let option = options[Int.random(in: 0..<options.count, using: &generator)]
+        given[option] = values[Int.random(in: 0..<values.count, using: &generator)]
+      }
+      do throws(MixingError) {
+        let recipe = try registry.recipe(named: name, options: given)
+        let policy = try recipe.makePolicy(in: context)
+        madeCount += 1
+        let again = try registry.recipe(named: name, options: recipe.options)
+        #expect(try again.makePolicy(in: context).mixture == policy.mixture, "\(given)")
+      } catch {
+        #expect(!error.description.isEmpty)
+      }
+    }
+    #expect(madeCount > 5)
+  }
 }
