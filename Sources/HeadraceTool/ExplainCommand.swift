@@ -11,7 +11,8 @@ struct ExplainCommand: ParsableCommand {
     discussion: """
       The run is drawn by the rule that training draws by, without reading a token: rows, \
       tokens, epochs, and the steps at which epoch caps are reached are those of the run. For a \
-      policy that changes its mixture they are what its first mixture gives.
+      policy that changes its mixture on feedback they are what it draws without any. A schedule \
+      and a replay are followed step by step.
 
       EXAMPLES
         headrace explain corpora/web --rows 32 --sequence-length 512
@@ -19,12 +20,17 @@ struct ExplainCommand: ParsableCommand {
         headrace explain corpora/web --mixture code=0.7,prose=0.3 --steps 1000
         headrace explain corpora/web --mixture uniform --epoch-cap prose=2
         headrace explain corpora/web --option exponent=0.5 --tokens 100000000
+        headrace explain corpora/web --policy schedule --option file=stages.json --steps 5000
         headrace explain corpora/web --byte-budget 64MiB --threads 2 --json
         headrace explain corpora/web --quarantined damaged.json
+        headrace explain --policies
       """)
 
   @Argument(help: "The corpus's folder, or a spec.")
-  var corpus: String
+  var corpus: String?
+
+  @Flag(help: "List the policies and their options instead.")
+  var policies = false
 
   @OptionGroup(title: "Loader options")
   var loader: LoaderArguments
@@ -40,6 +46,9 @@ struct ExplainCommand: ParsableCommand {
   var json = false
 
   func validate() throws {
+    if corpus == nil && !policies {
+      throw ValidationError("name the corpus's folder or a spec, or ask for --policies")
+    }
     if steps != nil && tokens != nil {
       throw ValidationError("the run's length is given by --steps or by --tokens, not both")
     }
@@ -49,16 +58,17 @@ struct ExplainCommand: ParsableCommand {
   }
 
   func run() throws {
-    let corpus = try Corpus(at: corpus)
+    guard let corpus, !policies else { return print(PolicyText.list(.complete)) }
+    let source = try Corpus(at: corpus)
     let length: Explanation.Length =
       if let steps { .steps(steps) } else if let tokens { .tokens(tokens) } else { .oneEpoch }
     let explanation = try Explanation(
-      corpus, policy: try loader.recipe(), batch: loader.batch(), seed: loader.seed,
+      source, policy: try loader.recipe(), batch: loader.batch(), seed: loader.seed,
       options: try loader.options(), length: length)
     print(
       json
         ? try JSONText.of(ExplainRecord(explanation))
-        : ExplainText.of(explanation, corpus: corpus))
+        : ExplainText.of(explanation, corpus: source))
   }
 }
 
@@ -96,7 +106,10 @@ private enum ExplainText {
         : "policy: \(explanation.policy), \(explanation.reason)",
     ]
     if explanation.readsFeedback {
-      lines.append("the policy changes its mixture; below stands what the first one gives")
+      lines.append("the policy changes its mixture on feedback; below stands what it draws without")
+    }
+    if explanation.followsSteps {
+      lines.append("the mixture follows the steps; the weights below are means over the run")
     }
     return lines.joined(separator: "\n")
   }
@@ -210,6 +223,7 @@ private struct ExplainRecord: Encodable {
   let policy: String
   let reason: String
   let readsFeedback: Bool
+  let followsSteps: Bool
   let rows: Int
   let sequenceLength: Int
   let stepCount: Int
@@ -222,6 +236,7 @@ private struct ExplainRecord: Encodable {
     policy = explanation.policy
     reason = explanation.reason
     readsFeedback = explanation.readsFeedback
+    followsSteps = explanation.followsSteps
     rows = explanation.rows
     sequenceLength = explanation.sequenceLength
     stepCount = explanation.stepCount

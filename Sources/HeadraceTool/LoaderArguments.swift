@@ -16,18 +16,19 @@ struct LoaderArguments: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "The policy: \(PolicyRegistry.builtIn.names.joined(separator: ", ")).", valueName: "name"))
+      "The policy: \(PolicyRegistry.complete.names.joined(separator: ", ")).", valueName: "name"))
   var policy = "static"
 
   @Option(
     help: ArgumentHelp(
-      "The policy's mixture: natural, uniform, NAME=WEIGHT,NAME=WEIGHT,…, or the path of a "
-        + "mixture.json (default: natural).", valueName: "mixture"))
+      "The policy's mixture, or the first one of a policy that changes it: natural, uniform, "
+        + "NAME=WEIGHT,NAME=WEIGHT,…, or the path of a mixture.json.", valueName: "mixture"))
   var mixture: String?
 
   @Option(
     help: ArgumentHelp(
-      "An option of the policy, such as exponent=0.5; may be repeated.", valueName: "name=value"))
+      "An option of the policy, such as exponent=0.5; may be repeated. headrace explain "
+        + "--policies lists them.", valueName: "name=value"))
   var option: [String] = []
 
   @Option(
@@ -107,7 +108,7 @@ struct LoaderArguments: ParsableArguments {
 
   /// What sets the mixture.
   func recipe(
-    from registry: PolicyRegistry = .builtIn
+    from registry: PolicyRegistry = .complete
   ) throws(MixingError) -> PolicyRecipe {
     try registry.recipe(named: policy, options: policyOptions)
   }

@@ -97,18 +97,32 @@ struct TrainingArguments: ParsableArguments {
     }
   }
 
-  /// The options of a policy; for a mixture from a file with the weights in its place, which may
-  /// change or go.
-  private static func resolvedOptions(
-    of recipe: PolicyRecipe, given: [String: String], corpus: Corpus
-  ) throws -> [String: String] {
-    let options = given.merging(recipe.options) { $1 }
-    guard options["mixture"] != nil, options["file"] != nil else { return options }
+  /// The options of a policy, with the weights in place of the files that they come from: a file
+  /// may change or go, the run folder is complete by itself.
+  ///
+  /// `file` is that of a policy's fixed or first mixture, `prior` that of the bounds, `ledger` the
+  /// path of a recorded run.
+  private static func resolvedOptions(of recipe: PolicyRecipe, corpus: Corpus) throws
+    -> [String: String]
+  {
     let context = PolicyContext(
       domainNames: corpus.domainNames, sequenceCounts: corpus.domains.map { _ in 1 })
-    let weights = try recipe.makePolicy(in: context).mixture.weights
-    let pairs = zip(corpus.domainNames, weights).map { "\($0)=\($1)" }
-    return ["mixture": "weights", "weights": pairs.joined(separator: ",")]
+    func weights(atPath path: String) throws -> String {
+      let weights = try MixtureFile.mixture(atPath: path, in: context).weights
+      return zip(corpus.domainNames, weights).map { "\($0)=\($1)" }.joined(separator: ",")
+    }
+    var options = recipe.options
+    if let path = options.removeValue(forKey: "file") {
+      options["mixture"] = "weights"
+      options["weights"] = try weights(atPath: path)
+    }
+    if let prior = options["prior"], prior.hasSuffix(".json") {
+      options["prior"] = try weights(atPath: prior)
+    }
+    if let path = options["ledger"] {
+      options["ledger"] = URL(fileURLWithPath: path).standardizedFileURL.path
+    }
+    return options
   }
 
   /// Returns the fully resolved configuration of a run on the corpus at `corpusPath`.
@@ -126,8 +140,7 @@ struct TrainingArguments: ParsableArguments {
     let stepCount = steps ?? tokens.map { ($0 - 1) / perStep + 1 } ?? 1000
     var configuration = RunConfiguration(
       corpusPath: URL(fileURLWithPath: corpusPath).standardizedFileURL.path, policy: recipe.name,
-      policyOptions: try Self.resolvedOptions(
-        of: recipe, given: loader.policyOptions, corpus: corpus),
+      policyOptions: try Self.resolvedOptions(of: recipe, corpus: corpus),
       rows: loader.rows,
       model: LanguageModelConfiguration(
         vocabularySize: corpus.tokenizer.vocabularySize, sequenceLength: loader.sequenceLength,
@@ -158,7 +171,7 @@ struct TrainingArguments: ParsableArguments {
         $0.tokenCount(of: .train) / max(1, configuration.sequenceLength)
       }, stepCount: max(1, configuration.stepCount))
     let options = configuration.policyOptionsWithPaths
-    let needs = try PolicyRegistry.builtIn.recipe(named: recipe.name, options: options)
+    let needs = try PolicyRegistry.complete.recipe(named: recipe.name, options: options)
       .makePolicy(in: context).feedbackNeeds
     guard needs.gradients || needs.norms else {
       guard gradients == nil, gradientProjection == nil else {

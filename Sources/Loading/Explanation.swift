@@ -4,9 +4,10 @@ public import Mixing
 /// What a run will be, found out before it: rows, tokens and epochs of each domain, where caps are
 /// reached, what is never read, and memory.
 ///
-/// The rows are not estimated: every batch is drawn by the loader's own rule from the policy's
-/// first mixture, without reading a token. They are what the run will draw if the policy leaves its
-/// mixture alone; for a policy that reads feedback they are where it begins.
+/// The rows are not estimated: every batch is drawn by the loader's own rule, without reading a
+/// token, from the policy's mixtures: those of every step for a policy that follows the steps, else
+/// the first one. They are what the run will draw unless the policy reads feedback; then they are
+/// what it draws without any.
 public struct Explanation: Sendable, Equatable {
   /// How far a run goes.
   public enum Length: Sendable, Equatable {
@@ -22,7 +23,7 @@ public struct Explanation: Sendable, Equatable {
   public struct Domain: Sendable, Equatable {
     /// The domain's name.
     public let name: String
-    /// The asked weight, in [0, 1].
+    /// The asked weight, in [0, 1]; the mean over the steps for a policy that follows them.
     public let weight: Double
     /// The rows that it gives.
     public let rowCount: Int
@@ -82,6 +83,8 @@ public struct Explanation: Sendable, Equatable {
   public let reason: String
   /// Whether the policy will change its mixture on feedback.
   public let readsFeedback: Bool
+  /// Whether the mixture depends on the step.
+  public let followsSteps: Bool
   /// B, the rows of a batch.
   public let rows: Int
   /// T, the targets of a row.
@@ -119,15 +122,6 @@ public struct Explanation: Sendable, Equatable {
     options: LoaderOptions = LoaderOptions(), length: Length = .oneEpoch
   ) throws(LoadingError) {
     let plan = try LoaderPlan(corpus: corpus, batch: batch, seed: seed, options: options)
-    let made: any MixturePolicy
-    do throws(MixingError) {
-      made = try policy.makePolicy(in: plan.policyContext)
-    } catch {
-      throw .mixing(error)
-    }
-    self.policy = type(of: made).name
-    reason = made.reason
-    readsFeedback = made.readsFeedback
     rows = batch.rows
     sequenceLength = batch.sequenceLength
     let bad = try QuarantinedFrames(
@@ -135,11 +129,25 @@ public struct Explanation: Sendable, Equatable {
       layouts: plan.orders.map(\.layout)
     ).badPositions(in: plan.orders, names: corpus.domainNames)
     askedStepCount = try Self.steps(of: length, plan: plan, bad: bad, batch: batch)
+    var context = plan.policyContext
+    context = PolicyContext(
+      domainNames: context.domainNames, sequenceCounts: context.sequenceCounts,
+      stepCount: context.stepCount ?? askedStepCount)
+    let made: any MixturePolicy
+    do throws(MixingError) {
+      made = try policy.makePolicy(in: context)
+    } catch {
+      throw .mixing(error)
+    }
+    self.policy = type(of: made).name
+    reason = made.reason
+    readsFeedback = made.readsFeedback
+    followsSteps = made.followsSteps
     let rehearsal = try Rehearsal(
       of: plan, bad: bad, policy: made, batch: batch, stepCount: askedStepCount)
     stepCount = rehearsal.stepCount
     domains = Self.domains(
-      of: corpus, plan: plan, bad: bad, split: options.split, rehearsal, made.mixture)
+      of: corpus, plan: plan, bad: bad, split: options.split, rehearsal)
     let batchByteCount = plan.batchByteCount
     let geometry = plan.geometry
     memory = Memory(
@@ -202,7 +210,7 @@ public struct Explanation: Sendable, Equatable {
 
   private static func domains(
     of corpus: Corpus, plan: LoaderPlan, bad: [BadPositions?], split: Split,
-    _ rehearsal: Rehearsal, _ mixture: Mixture
+    _ rehearsal: Rehearsal
   ) -> [Domain] {
     corpus.domains.indices.map { index in
       let (domain, order) = (corpus.domains[index], plan.orders[index])
@@ -210,7 +218,7 @@ public struct Explanation: Sendable, Equatable {
       let rowCount = rehearsal.rowCounts[index]
       let sequenceCount = sequenceCount(of: order, bad: bad[index])
       return Domain(
-        name: domain.name, weight: mixture.weight(ofDomain: index), rowCount: rowCount,
+        name: domain.name, weight: rehearsal.weights[index], rowCount: rowCount,
         tokenCount: rowCount * layout.sequenceLength,
         epochs: sequenceCount > 0 ? Double(rowCount) / Double(sequenceCount) : nil,
         sequenceCount: sequenceCount,
@@ -234,6 +242,8 @@ private struct Rehearsal {
   let stepCount: Int
   let rowCounts: [Int]
   let exhaustedAtStep: [Int?]
+  /// The means of the asked weights over the steps, `[domain]`.
+  let weights: [Double]
 
   init(
     of plan: LoaderPlan, bad: [BadPositions?], policy: any MixturePolicy, batch: BatchConfiguration,
@@ -244,13 +254,29 @@ private struct Rehearsal {
     let storage = BatchStorage(
       identity: plan.identity, tokenType: batch.tokenType, moment: PolicyMoment(policy))
     storage.reserve(0..<batch.rows, of: batch.rows, withTokens: false)
-    let mixture = policy.mixture
+    var policy = policy
+    let followsSteps = policy.followsSteps
+    var weightSums = followsSteps ? [Double](repeating: 0, count: plan.orders.count) : []
     var exhausted = [Int?](repeating: nil, count: plan.orders.count)
     var watched = plan.identity.domains.indices.filter {
       plan.identity.domains[$0].positionLimit != nil
     }
     var step = 0
-    while step < stepCount, try draw.plan(asked: mixture, rows: batch.rows, into: storage) {
+    while step < stepCount {
+      if followsSteps {
+        do throws(MixingError) {
+          try policy.prepare(
+            for: UpcomingStep(
+              step: step + 1, tokenTotal: draw.rowTotal * plan.identity.sequenceLength))
+        } catch {
+          throw .mixing(error)
+        }
+      }
+      let mixture = policy.mixture
+      guard try draw.plan(asked: mixture, rows: batch.rows, into: storage) else { break }
+      for domain in weightSums.indices {
+        weightSums[domain] += mixture.weight(ofDomain: domain)
+      }
       step += 1
       watched.removeAll { domain in
         if draw.hasExhausted(domain) { exhausted[domain] = step }
@@ -260,5 +286,8 @@ private struct Rehearsal {
     self.stepCount = step
     rowCounts = Array(draw.rowCounts)
     exhaustedAtStep = exhausted
+    weights =
+      followsSteps && step > 0
+      ? weightSums.map { $0 / Double(step) } : policy.mixture.weights
   }
 }

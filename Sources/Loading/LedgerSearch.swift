@@ -80,7 +80,7 @@ struct LedgerSearch {
   }
 
   /// Reads the number that a line begins with; a line of another writer is decoded for it.
-  private static func step(of line: ArraySlice<UInt8>, path: String, number: Int)
+  static func step(of line: ArraySlice<UInt8>, path: String, number: Int)
     throws(LoadingError) -> Int
   {
     struct Numbered: Codable {

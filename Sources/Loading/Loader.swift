@@ -380,7 +380,7 @@ public final class Loader {
   /// - Throws: ``LoadingError/policyIsNotManual(policy:)`` under another policy, or
   ///   ``LoadingError/mixing(_:)`` for a mixture of another number of domains.
   public func setMixture(_ mixture: Mixture, reason: String) throws(LoadingError) {
-    guard var manual = policy as? ManualPolicy else {
+    guard var manual = policy as? any SettablePolicy else {
       throw .policyIsNotManual(policy: type(of: policy).name)
     }
     do throws(MixingError) {

@@ -5,7 +5,7 @@
 /// Source: none; it is the way in for mixtures that are decided outside.
 ///
 /// Departures from the source: none.
-public struct ManualPolicy: MixturePolicy {
+public struct ManualPolicy: SettablePolicy {
   /// The mixture that was set last and the reason that was given.
   public struct Checkpoint: Codable, Sendable, Equatable {
     /// The mixture that was set last, or the initial one.

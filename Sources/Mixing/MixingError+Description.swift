@@ -9,7 +9,8 @@
 extension MixingError: CustomStringConvertible {
   /// What was found, where, and what to do.
   public var description: String {
-    mixtureText ?? domainText ?? fileText ?? feedbackText ?? policyText ?? checkpointText
+    mixtureText ?? domainText ?? fileText ?? feedbackText ?? policyText ?? boundsText
+      ?? scheduleText ?? trajectoryText ?? checkpointText
   }
 
   private var mixtureText: String? {
@@ -125,8 +126,80 @@ extension MixingError: CustomStringConvertible {
     }
   }
 
+  private var boundsText: String? {
+    switch self {
+    case .floorInfeasible(let floor, let count):
+      "\(count) domains cannot all have the floor of \(floor): together that is more than 1; the "
+        + "floor is at most 1/\(count)"
+    case .capInfeasible(let cap, let count):
+      "\(count) domains under the cap of \(cap) do not reach 1 together; the cap is at least "
+        + "1/\(count)"
+    case .floorAboveCap(let floor, let cap):
+      "the floor of \(floor) is above the cap of \(cap)"
+    case .priorWithoutDomain(let name):
+      """
+      the prior gives domain '\(name)' nothing, so that the divergence of any mixture with it is \
+      infinite; give the prior a weight for it, or set a floor
+      """
+    default: nil
+    }
+  }
+
+  private var scheduleText: String? {
+    switch self {
+    case .scheduleEmpty:
+      "a schedule needs at least one stage"
+    case .scheduleNotIncreasing(let stage, let until, let previous):
+      "stage \(stage) of the schedule ends at \(until), the stage before it at \(previous); ends "
+        + "increase, from above 0"
+    case .scheduleWithoutEnd(let stage):
+      "stage \(stage) of the schedule has no end (\"until\"); only the last stage may have none"
+    case .scheduleRamp(let stage, let ramp, let length):
+      "the ramp of stage \(stage) is \(ramp) long; it lies in [0, \(length)], the length of "
+        + "the stage"
+    case .scheduleMalformed(let underlying):
+      """
+      not a schedule, {"format": "\(MixtureSchedule.format)", "version": \
+      \(MixtureSchedule.version), "unit": …, "stages": […]}: \(explanation(underlying))
+      """
+    case .scheduleFormat(let format, let version):
+      """
+      it says format "\(format)", version \(version); a schedule says \
+      "\(MixtureSchedule.format)", version \(MixtureSchedule.version)
+      """
+    case .scheduleStage(let stage, let underlying):
+      "stage \(stage) of the schedule: \(underlying)"
+    case .scheduleEnded(let until, let done, let unit):
+      "the schedule ends after \(until) \(unit), and a batch behind \(done) is asked for; let its last "
+        + "stage go on for ever (no \"until\"), or make the run shorter"
+    default: nil
+    }
+  }
+
+  private var trajectoryText: String? {
+    switch self {
+    case .trajectoryOfOtherDomains(let source, let missing, let unknown):
+      "\(source) was recorded over other domains: "
+        + [
+          missing.isEmpty ? nil : "it lacks \(quoted(missing))",
+          unknown.isEmpty ? nil : "the corpus lacks \(quoted(unknown))",
+        ].compactMap { $0 }.joined(separator: ", ")
+        + "; replay it on the corpus of its run"
+    case .trajectoryStepMissing(let source, let step, let first, let last):
+      "\(source) does not have step \(step); it has the steps \(first) to \(last)"
+    case .trajectoryUnreadable(_, let underlying):
+      "the recorded run cannot be replayed: \(underlying)"
+    default: nil
+    }
+  }
+
   private var checkpointText: String {
     switch self {
+    case .checkpointOfOtherSetting(let policy, let option, let saved, let configured):
+      """
+      the checkpoint of policy '\(policy)' was made with \(option) = \(saved ?? "its default"), \
+      the run has \(configured ?? "the default"); resume with the same or start the policy anew
+      """
     case .checkpointOfOtherPolicy(let expected, let found):
       """
       the checkpoint was written by policy '\(found)', the run has policy '\(expected)'; \

@@ -80,8 +80,48 @@ public enum MixingError: Error, Sendable {
   /// An option with a value that cannot be read; `expected` says what can.
   case malformedOption(policy: String, option: String, value: String, expected: String)
 
+  // Bounds.
+
+  /// A floor that K domains cannot all have.
+  case floorInfeasible(floor: Double, domainCount: Int)
+  /// A cap under which K domains do not reach 1.
+  case capInfeasible(cap: Double, domainCount: Int)
+  /// A floor above the cap.
+  case floorAboveCap(floor: Double, cap: Double)
+  /// A prior that gives a domain nothing, from which no mixture with that domain has a finite
+  /// divergence.
+  case priorWithoutDomain(name: String)
+
+  // Schedules and trajectories.
+
+  /// A schedule without stages.
+  case scheduleEmpty
+  /// A stage, counted from 1, that ends where the one before it ends, or earlier.
+  case scheduleNotIncreasing(stage: Int, until: Int, previous: Int)
+  /// A stage before the last one, counted from 1, without an end.
+  case scheduleWithoutEnd(stage: Int)
+  /// A stage, counted from 1, whose ramp is negative or longer than the stage.
+  case scheduleRamp(stage: Int, ramp: Int, length: Int)
+  /// A text that is not the JSON that a schedule is.
+  case scheduleMalformed(underlying: any Error)
+  /// A schedule file of another format or version.
+  case scheduleFormat(format: String, version: Int)
+  /// A stage, counted from 1, whose weights are no mixture of this corpus.
+  indirect case scheduleStage(stage: Int, underlying: MixingError)
+  /// A batch behind the end of the schedule; `done` are the steps or tokens before it.
+  case scheduleEnded(until: Int, done: Int, unit: String)
+  /// A trajectory of other domains than the corpus has.
+  case trajectoryOfOtherDomains(source: String, missing: [String], unknown: [String])
+  /// A step that was not recorded; the recorded ones are `first` to `last`.
+  case trajectoryStepMissing(source: String, step: Int, first: Int, last: Int)
+  /// A recorded trajectory that cannot be read.
+  case trajectoryUnreadable(source: String, underlying: any Error)
+
   // Checkpoints.
 
+  /// A checkpoint of the same policy with another setting; nil where the setting has its default.
+  case checkpointOfOtherSetting(
+    policy: String, option: String, saved: String?, configured: String?)
   /// A checkpoint that another policy wrote.
   case checkpointOfOtherPolicy(expected: String, found: String)
   /// A checkpoint of a static policy with another mixture than the configured one.

@@ -1,6 +1,8 @@
 /// The policies that can be asked for by name, with the options each takes.
 ///
 /// A value, not a global: a program that has a policy of its own adds it to a copy of ``builtIn``.
+/// Every policy also takes the options of ``MixtureBounds``, ``boundsOptions``, and is wrapped in a
+/// ``BoundedPolicy`` if one of them is given.
 public struct PolicyRegistry: Sendable {
   /// One policy that can be asked for.
   public struct Entry: Sendable {
@@ -18,7 +20,8 @@ public struct PolicyRegistry: Sendable {
     /// - Parameters:
     ///   - name: the name on the command line, unique in a registry.
     ///   - summary: one sentence for the list of policies.
-    ///   - options: what each option means, by its name.
+    ///   - options: what each option means, by its name; none of ``boundsOptions``, which are not
+    ///     given to `make`.
     ///   - make: makes the recipe from option values; it is given options of this list only.
     public init(
       name: String, summary: String, options: [String: String],
@@ -34,6 +37,9 @@ public struct PolicyRegistry: Sendable {
   /// The policies, sorted by name.
   public private(set) var entries: [Entry] = []
 
+  /// What the options mean that every policy takes beside its own, by name.
+  public static let boundsOptions = MixtureBounds.optionMeanings
+
   /// Creates a registry without policies.
   public init() {}
 
@@ -42,12 +48,15 @@ public struct PolicyRegistry: Sendable {
     var registry = PolicyRegistry()
     registry.entries = [
       .actorCritic,
+      AlignmentPolicy.entry,
       Entry(
         name: ManualPolicy.name, summary: "The calling program sets the mixture.",
         options: StaticMixture.optionMeanings
       ) { options throws(MixingError) in
         .manual(try StaticMixture(options: options, ofPolicy: ManualPolicy.name))
       },
+      BanditPolicy.entry,
+      SchedulePolicy.entry,
       Entry(
         name: StaticPolicy.name, summary: "One mixture for the whole run.",
         options: StaticMixture.optionMeanings
@@ -90,12 +99,15 @@ public struct PolicyRegistry: Sendable {
     guard let entry = entries.first(where: { $0.name == name }) else {
       throw .unknownPolicy(name: name, near: NearNames.of(name, in: names), known: names)
     }
+    let known = entry.options.merging(Self.boundsOptions) { $1 }
     // The least unknown option, so that the error does not depend on the dictionary's order.
-    if let option = options.keys.filter({ entry.options[$0] == nil }).min() {
-      let known = entry.options.keys.sorted()
+    if let option = options.keys.filter({ known[$0] == nil }).min() {
+      let names = known.keys.sorted()
       throw .unknownOption(
-        policy: name, option: option, near: NearNames.of(option, in: known), known: known)
+        policy: name, option: option, near: NearNames.of(option, in: names), known: names)
     }
-    return try entry.make(options)
+    let bounds = try MixtureBounds(
+      options: options.filter { Self.boundsOptions[$0.key] != nil }, ofPolicy: name)
+    return try entry.make(options.filter { Self.boundsOptions[$0.key] == nil }).bounded(by: bounds)
   }
 }

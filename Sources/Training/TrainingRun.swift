@@ -52,7 +52,7 @@ public struct TrainingRun: Sendable {
   ///   - registry: the policies that the configuration may name.
   public init(
     _ configuration: RunConfiguration, folder: RunFolder, toolVersion: String,
-    registry: PolicyRegistry = .builtIn
+    registry: PolicyRegistry = .complete
   ) {
     self.configuration = configuration
     self.folder = folder

@@ -34,6 +34,31 @@ let loadingParsers = [
       expect(try Quarantine(at: folder.path + "/copy.json") == list, "a list comes back")
     }),
   FuzzedParser(
+    name: "schedule",
+    words: [
+      #"{"format":"headrace-schedule","version":1,"#, #""unit":"tokens""#, #""stages":["#,
+      #"{"until":"#, #""ramp":"#, #""weights":{"code":0.5,"prose":0.5}}"#,
+    ],
+    seeds: { _ in
+      [
+        Array(
+          """
+          {"format":"headrace-schedule","version":1,"unit":"steps","stages":[\
+          {"until":3,"weights":{"code":0.5,"prose":0.5}},\
+          {"until":9,"ramp":4,"weights":{"code":1,"prose":0}},{"weights":{"code":0,"prose":1}}]}
+          """.utf8)
+      ]
+    },
+    read: { input, folder in
+      let schedule = try MixtureSchedule(json: Array(input.rest))
+      expect(try MixtureSchedule(json: try schedule.json()) == schedule, "a schedule comes back")
+      let context = PolicyContext(domainNames: ["code", "prose"], sequenceCounts: [3, 4])
+      var policy = try SchedulePolicy(schedule, in: context)
+      for step in [1, 2, 5, 9, 10, 1 << 60] {
+        try policy.prepare(for: UpcomingStep(step: step, tokenTotal: step))
+      }
+    }),
+  FuzzedParser(
     name: "mixture-file",
     words: [#"{"weights":{"#, #""code":0.5"#, #""prose":"#, "1e-320", "1e308"],
     seeds: { _ in [Array(#"{"weights": {"code": 0.25, "prose": 0.75}, "from": [1]}"#.utf8)] },
@@ -162,6 +187,15 @@ private enum RunFiles {
       expect(line == found.line, "a search finds what reading finds")
       let section = ledger.sections.last { $0.lines.contains { $0.step == step } }
       expect(section?.header == found.header, "with the header that holds for it")
+    }
+    if let trajectory = try? LedgerTrajectory(at: path) {
+      for step in trajectory.steps.prefix(8) {
+        guard let found = try? trajectory.recorded(atStep: step), let ledger else { continue }
+        let line = ledger.lines.first { $0.step == step }
+        expect(line?.asked == found.mixture.integerShares, "a trajectory finds what reading finds")
+      }
+    } else {
+      expect(ledger?.lines.isEmpty ?? true, "a trajectory reads every ledger with steps")
     }
     guard let ledger else { _ = try Ledger(at: path); return }
     let first = ledger.lines.first?.step ?? 1

@@ -155,6 +155,23 @@ struct PolicySeamTests {
     #expect(error?.description.contains("the policy reads gram") == true)
   }
 
+  @Test func `a manual mixture is set within its bounds`() throws {
+    let loader = try Loader(
+      corpus.open(), policy: .manual(.uniform).bounded(by: MixtureBounds(floor: 0.125)),
+      batch: .init(rows: 8, sequenceLength: 64), seed: 1, options: options { _ in })
+    try loader.setMixture(try Mixture(weights: [1, 0]), reason: "all of a")
+    let batch = try #require(try loader.next())
+    #expect(batch.facts.asked.weights == [0.875, 0.125])
+    #expect(batch.facts.reason == "all of a, bounded")
+    #expect((0...1).map { batch.facts.rowCount(ofDomain: $0) } == [7, 1])
+    let fixed = try Loader(
+      corpus.open(), policy: .static(.uniform).bounded(by: MixtureBounds(floor: 0.125)),
+      batch: .init(rows: 8, sequenceLength: 64), seed: 1, options: options { _ in })
+    #expect(throws: LoadingError.self) {
+      try fixed.setMixture(.uniform(domainCount: 2), reason: "no")
+    }
+  }
+
   @Test func `planned steps are at least one`() {
     #expect(throws: LoadingError.self) { try loader { $0.stepCount = 0 } }
     #expect(throws: Never.self) { try loader { $0.stepCount = 1 } }

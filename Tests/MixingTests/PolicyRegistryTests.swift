@@ -1,3 +1,4 @@
+import HeadraceTesting
 import Mixing
 import Testing
 
@@ -7,7 +8,8 @@ struct PolicyRegistryTests {
   private let context = PolicyContext(domainNames: ["code", "a=b"], sequenceCounts: [100, 300])
 
   @Test func theBuiltInPoliciesAreListed() {
-    #expect(registry.names == ["ac-odm", "manual", "static"])
+    #expect(
+      registry.names == ["ac-odm", "alignment", "manual", "odm", "schedule", "static"])
     #expect(registry.entries.allSatisfy { !$0.summary.isEmpty })
   }
 
@@ -15,19 +17,22 @@ struct PolicyRegistryTests {
     expectError(
       """
       unknown policy 'statik'; did you mean 'static'?; known policies (PolicyRegistry.names): \
-      ac-odm, manual, static
+      ac-odm, alignment, manual, odm, schedule, static
       """
     ) { try registry.recipe(named: "statik") }
     expectError(
-      "unknown policy 'xyzzy'; known policies (PolicyRegistry.names): ac-odm, manual, static"
+      """
+      unknown policy 'xyzzy'; known policies (PolicyRegistry.names): ac-odm, alignment, manual, \
+      odm, schedule, static
+      """
     ) { try registry.recipe(named: "xyzzy") }
   }
 
   @Test func unknownOptionsAreAnsweredWithTheNearOnes() {
     expectError(
       """
-      policy 'static' has no option 'mixtur'; did you mean 'mixture'?; its options: exponent, \
-      file, mixture, weights
+      policy 'static' has no option 'mixtur'; did you mean 'mixture'?; its options: cap, \
+      exponent, file, floor, largest-move, mixture, prior, prior-kl, weights
       """
     ) { try registry.recipe(named: "static", options: ["mixtur": "natural"]) }
     expectError(
@@ -71,7 +76,7 @@ struct PolicyRegistryTests {
     ["mixture": "weights", "weights": "a=b=0.25,code=0.75"],
   ])
   func everyFormIsMadeByNameAndNamesItselfAgain(options: [String: String]) throws {
-    for name in ["manual", "static"] {
+    for name in ["alignment", "manual", "odm", "static"] {
       let recipe = try registry.recipe(named: name, options: options)
       #expect(recipe.name == name)
       let policy = try recipe.makePolicy(in: context)
@@ -96,15 +101,50 @@ struct PolicyRegistryTests {
       _ throws(MixingError) in .custom(GreedyPolicy(mixture: .uniform(domainCount: 2)))
     }
     try own.register(entry)
-    #expect(own.names == ["ac-odm", "greedy", "manual", "static"])
+    #expect(
+      own.names == ["ac-odm", "alignment", "greedy", "manual", "odm", "schedule", "static"])
     #expect(registry.names == PolicyRegistry.builtIn.names)
     expectError("a policy with the name 'greedy' is registered already; names are unique") {
       try own.register(entry)
     }
     #expect(try own.recipe(named: "greedy").makePolicy(in: context) is GreedyPolicy)
-    expectError("policy 'greedy' has no option 'x'; its options: none") {
+    expectError(
+      "policy 'greedy' has no option 'x'; its options: cap, floor, largest-move, prior, prior-kl"
+    ) {
       try own.recipe(named: "greedy", options: ["x": "1"])
     }
   }
 
+  @Test(arguments: PolicyRegistry.builtIn.names)
+  func oddValuesAreRefusedOrMeanSomething(name: String) throws {
+    let values = [
+      "", "0", "1", "-1", "0.5", "nan", "inf", "-inf", "1e-400", "1e400", "9223372036854775807",
+      "99999999999999999999", "0x1p-60", "=", "a=", "code=nan", "code=1,a=b=0",
+      "code=1e308,a=b=1e308",
+      "1:code=1,a=b=0;code=0,a=b=1", "1+1:code=1,a=b=0", "+:code=1,a=b=0", ";;", "{}", "/",
+      "uniform",
+      "natural", "exp3", "paper", "doge", "gram", "out", "tokens", "\u{0}",
+    ]
+    let entry = try #require(registry.entries.first { $0.name == name })
+    let options = (Array(entry.options.keys) + Array(PolicyRegistry.boundsOptions.keys)).sorted()
+    var generator = TestGenerator(seed: 31)
+    var madeCount = 0
+    for _ in 0..<4000 {
+      var given: [String: String] = [:]
+      for _ in 0..<Int.random(in: 1...3, using: &generator) {
+        let option = options[Int.random(in: 0..<options.count, using: &generator)]
+        given[option] = values[Int.random(in: 0..<values.count, using: &generator)]
+      }
+      do throws(MixingError) {
+        let recipe = try registry.recipe(named: name, options: given)
+        let policy = try recipe.makePolicy(in: context)
+        madeCount += 1
+        let again = try registry.recipe(named: name, options: recipe.options)
+        #expect(try again.makePolicy(in: context).mixture == policy.mixture, "\(given)")
+      } catch {
+        #expect(!error.description.isEmpty)
+      }
+    }
+    #expect(madeCount > 5)
+  }
 }

@@ -187,6 +187,19 @@ check_explain() {
   same explain.txt
   run 0 explain corpus --rows 8 --sequence-length 128 --mixture uniform --json
   same explain.json
+  run 0 explain --policies
+  says "odm: A bandit on the losses" out
+  says "replay: The mixtures of a recorded run" out
+  run 0 explain corpus --rows 8 --sequence-length 128 --steps 100 --policy schedule \
+    --option 'stages=50:lines=1,prose=0;lines=0.5,prose=0.5'
+  says "the mixture follows the steps" out
+  says "75.0" out
+  run 1 explain corpus --rows 8 --sequence-length 128 --steps 100 --policy schedule --option 'stages=50:lines=1,prose=0'
+  says "the schedule ends after 50 steps" err
+  run 2 explain corpus --policy odm --option form=ucb
+  says "one of code, paper, exp3" err
+  run 1 explain corpus --rows 8 --sequence-length 128 --option floor=0.6
+  says "cannot all have the floor of 0.6" err
   run 1 explain corpus --sequence-length 1000
   says "Take 512 or 1024" err
   run 1 explain corpus --byte-budget 1KiB

@@ -1,0 +1,74 @@
+import HeadraceTesting
+import Mixing
+import Testing
+
+/// One way to ask for a policy; ``PolicyRobustnessTests`` run on all of them.
+///
+/// A new policy adds its ways here; a policy of the registry without one fails the suite.
+struct PolicyCase: Sendable, CustomTestStringConvertible {
+  /// The policy's name.
+  let policy: String
+  /// What is special about the way, such as `form=code`.
+  let label: String
+  /// The options for domains of these names.
+  private let options: @Sendable ([String]) -> [String: String]
+
+  private init(
+    _ policy: String, _ label: String = "",
+    options: @escaping @Sendable ([String]) -> [String: String]
+  ) {
+    self.policy = policy
+    self.label = label
+    self.options = options
+  }
+
+  /// A way that is the same for any domains: options as a command line gives them.
+  private init(_ policy: String, _ options: String...) {
+    self.init(policy, options.joined(separator: " ")) { _ in
+      Dictionary(
+        uniqueKeysWithValues: options.map { option in
+          let parts = option.split(separator: "=", maxSplits: 1)
+          return (String(parts[0]), String(parts[1]))
+        })
+    }
+  }
+
+  var testDescription: String { label.isEmpty ? policy : "\(policy) \(label)" }
+
+  static let all = [
+    PolicyCase("static"),
+    PolicyCase("manual", "mixture=uniform"),
+    PolicyCase("odm"),
+    PolicyCase("odm", "form=paper", "smoothing=0.9"),
+    PolicyCase("odm", "form=exp3", "warm-up=3"),
+    PolicyCase("odm", "bounded") { names in
+      [
+        "floor": "\(0.2 / Double(names.count))", "cap": "\(min(1, 1.5 / Double(names.count)))",
+        "largest-move": "0.01", "prior-kl": "0.5", "mixture": "uniform",
+      ]
+    },
+    PolicyCase("alignment"),
+    PolicyCase("alignment", "memory=gram", "mixture=natural"),
+    PolicyCase("alignment", "memory=gram", "self=in", "uniform-share=0"),
+    PolicyCase("alignment", "memory=gram", "self=out", "warm-up=3"),
+    PolicyCase("alignment", "form=doge"),
+    PolicyCase("alignment", "form=doge", "rate=0.05", "score-low=-5", "largest-move=0.05"),
+    PolicyCase("schedule") { names in
+      let even = names.map { "\($0)=\(1 / Double(names.count))" }.joined(separator: ",")
+      let one = names.map { "\($0)=\($0 == "d0" ? 1 : 0)" }.joined(separator: ",")
+      return ["stages": "3:\(even);9+4:\(one);+100:\(even)"]
+    },
+  ]
+
+  /// The recipe, by name.
+  func recipe(_ context: PolicyContext) throws -> PolicyRecipe {
+    try PolicyRegistry.builtIn.recipe(named: policy, options: options(context.domainNames))
+  }
+}
+
+/// The corpus of `count` domains d0, d1, … of unequal sizes, in an order.
+func robustnessContext(_ order: [Int], stepCount: Int = 1_000_000) -> PolicyContext {
+  PolicyContext(
+    domainNames: order.map { "d\($0)" }, sequenceCounts: order.map { 100 + 37 * ($0 % 11) },
+    stepCount: stepCount)
+}
