@@ -114,7 +114,7 @@ struct LoaderArguments: ParsableArguments {
   }
 
   /// The policy's options by name, as they were given.
-  var policyOptions: [String: String] {
+  private var policyOptions: [String: String] {
     var options: [String: String] = [:]
     if let mixture {
       if mixture.contains("=") {
@@ -126,7 +126,7 @@ struct LoaderArguments: ParsableArguments {
       }
     }
     options.merge(Self.options(of: option)) { $1 }
-    return try registry.recipe(named: policy, options: options)
+    return options
   }
 
   /// Takes `name=value` apart; the last of one name counts.
