@@ -139,7 +139,8 @@ public final class LanguageModelTrainer {
     if let meter {
       guard domainCount == meter.domainCount else {
         throw .gradients(
-          .domainOutOfRange(domain: domainCount - 1, domainCount: meter.domainCount))
+          .sumsOfAnotherShape(
+            name: "domains", found: domainCount, expected: meter.domainCount))
       }
       try checkMicroBatches(domainIndexes, microBatchRows: microBatchRows)
       meter.begin(rowCount: rowCount, microBatchRows: rows)
