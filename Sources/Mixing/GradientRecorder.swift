@@ -76,12 +76,13 @@ public final class GradientRecorder {
   /// - Parameters:
   ///   - domainCount: K, in 1...2^20.
   ///   - parameterCount: P, in 1...2^40.
-  ///   - needs: what is to be computed; its ``FeedbackNeeds/smoothing`` must be in [0, 1).
+  ///   - needs: what is to be computed.
   ///   - projection: how gradients become shorter; nil for gradients as they are.
   ///   - measuresHalves: whether to compute ``GradientReport/halfProducts``, for which every domain
   ///     takes a second row.
   ///   - threadCount: the threads that split the work, in 1...1024; they change no result.
   /// - Throws: ``GradientError/settingOutOfRange(name:value:allowed:)``.
+  /// - Precondition: the smoothing, where there is one, is in [0, 1).
   public convenience init(
     domainCount: Int, parameterCount: Int, needs: FeedbackNeeds,
     projection: GradientProjection? = nil, measuresHalves: Bool = false, threadCount: Int = 1
@@ -129,6 +130,7 @@ public final class GradientRecorder {
   /// - Parameter factor: what an added gradient is to be multiplied by to be the mean gradient of
   ///   its micro-batch, positive. A trainer whose accumulator becomes the mean over B rows gives B
   ///   / m for micro-batches of m rows.
+  /// - Precondition: the factor is positive and finite.
   public func begin(factor: Double = 1) {
     precondition(factor > 0 && factor.isFinite, "gradients cannot be multiplied by \(factor)")
     self.factor = factor

@@ -135,6 +135,9 @@ public final class LanguageModelTrainer {
         indexCount: domainIndexes.count, rowCount: rowCount, domainCount: domainCount)
     }
     let rows = microBatchRows ?? max(rowCount, 1)
+    guard rows >= 1 else {
+      throw .settingOutOfRange(name: "micro_batch_rows", value: rows, allowed: 1...(1 << 24))
+    }
     let meter = meter?.recorder == nil ? nil : meter
     if let meter {
       guard domainCount == meter.domainCount else {
