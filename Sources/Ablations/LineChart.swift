@@ -38,7 +38,7 @@ struct LineChart {
   /// - Returns: the markup.
   func svg(width: Double, height: Double, cssClass: String, style: String? = nil) -> String {
     let frame = Frame(
-      left: 52, top: 52, right: width - labelWidth(for: width), bottom: height - 46)
+      left: valueWidth, top: 52, right: width - labelWidth(for: width), bottom: height - 46)
     var parts = [
       """
       <svg class="chart \(cssClass)" xmlns="http://www.w3.org/2000/svg" \
@@ -67,6 +67,12 @@ struct LineChart {
 
   /// How many letters of a name fit beside the lines.
   private func letterLimit(for width: Double) -> Int { width < 600 ? 11 : 18 }
+
+  /// The room for the numbers of the y axis, and a blank.
+  private var valueWidth: Double {
+    let letters = yScale.ticks.map { yText($0).count }.max() ?? 0
+    return max(52, 16 + 7.4 * Double(letters))
+  }
 
   private func labelWidth(for width: Double) -> Double {
     let letters = series.compactMap(\.name).map { min($0.count, letterLimit(for: width)) }.max()

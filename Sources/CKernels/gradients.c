@@ -8,12 +8,28 @@ typedef float narrow __attribute__((vector_size(32)));
 typedef float narrow_in_memory __attribute__((vector_size(32), aligned(4), may_alias));
 typedef double wide __attribute__((vector_size(64)));
 
+/* The first floats from `source` on; lanes that are not within `count` are 0. */
+HEADRACE_INLINE void load_narrow(narrow *value, const float *source, size_t count) {
+  if (count >= DOUBLE_LANES) {
+    *value = *(const narrow_in_memory *)source;
+    return;
+  }
+  *value = (narrow){0};
+  for (size_t i = 0; i < count; i++) (*value)[i] = source[i];
+}
+
+HEADRACE_INLINE void store_narrow(float *destination, const narrow *value, size_t count) {
+  if (count >= DOUBLE_LANES) {
+    *(narrow_in_memory *)destination = *value;
+    return;
+  }
+  for (size_t i = 0; i < count; i++) destination[i] = (*value)[i];
+}
+
 /* The lanes from `source` on as doubles; those that are not within `count` are 0. */
 HEADRACE_INLINE void load_wide(wide *value, const float *source, size_t count) {
-  narrow floats = {0};
-  if (count >= DOUBLE_LANES) floats = *(const narrow_in_memory *)source;
-  else
-    for (size_t i = 0; i < count; i++) floats[i] = source[i];
+  narrow floats;
+  load_narrow(&floats, source, count);
   *value = __builtin_convertvector(floats, wide);
 }
 
@@ -26,22 +42,49 @@ HEADRACE_INLINE double sum_of_wide(const wide *value) {
   return lanes[0];
 }
 
-HEADRACE_INLINE void headrace_credit_body(double *sum, float *row, const float *gradient, size_t count) {
+/* Adds a vector to a row, or begins the row with it, and its squares to `squares`. */
+HEADRACE_INLINE void credit_narrow(wide *squares, float *row, const narrow *value, size_t left, int32_t begins) {
+  wide doubles = __builtin_convertvector(*value, wide);
+  *squares = *squares + doubles * doubles;
+  narrow sum = *value;
+  if (!begins) {
+    load_narrow(&sum, row, left);
+    sum = sum + *value;
+  }
+  store_narrow(row, &sum, left);
+}
+
+HEADRACE_INLINE void headrace_credit_body(
+    double *sum, float *row, const float *gradient, size_t count, int32_t begins) {
   wide squares = {0};
   for (size_t i = 0; i < count; i += DOUBLE_LANES) {
-    size_t left = count - i;
-    wide values;
-    load_wide(&values, gradient + i, left);
-    squares = squares + values * values;
-    if (left >= DOUBLE_LANES)
-      *(narrow_in_memory *)(row + i) += *(const narrow_in_memory *)(gradient + i);
-    else
-      for (size_t j = 0; j < left; j++) row[i + j] += gradient[i + j];
+    narrow value;
+    load_narrow(&value, gradient + i, count - i);
+    credit_narrow(&squares, row + i, &value, count - i, begins);
   }
   *sum = sum_of_wide(&squares);
 }
 HEADRACE_DEFINE_CLONES(
-    headrace_credit, (double *sum, float *row, const float *gradient, size_t count), (sum, row, gradient, count))
+    headrace_credit, (double *sum, float *row, const float *gradient, size_t count, int32_t begins),
+    (sum, row, gradient, count, begins))
+
+HEADRACE_INLINE void headrace_credit_gain_body(
+    double *sum, float *row, float *before, const float *after, size_t count, int32_t begins) {
+  wide squares = {0};
+  for (size_t i = 0; i < count; i += DOUBLE_LANES) {
+    narrow old, new;
+    load_narrow(&old, before + i, count - i);
+    load_narrow(&new, after + i, count - i);
+    store_narrow(before + i, &new, count - i);
+    new = new - old;
+    credit_narrow(&squares, row + i, &new, count - i, begins);
+  }
+  *sum = sum_of_wide(&squares);
+}
+HEADRACE_DEFINE_CLONES(
+    headrace_credit_gain,
+    (double *sum, float *row, float *before, const float *after, size_t count, int32_t begins),
+    (sum, row, before, after, count, begins))
 
 HEADRACE_INLINE void headrace_gain_body(float *destination, float *before, const float *after, size_t count) {
   for (size_t i = 0; i < count; i += LANES) {

@@ -13,7 +13,9 @@ struct BenchFeedbackCommand: ParsableCommand {
       Every form of bookkeeping is timed in turn within each round, on the same tokens. "plain" \
       measures nothing, on rows in the order of the draw; "grouped" measures nothing, on rows in \
       micro-batches of one domain. What a form costs is the median over the rounds of the ratio \
-      of its step to the grouped one of the same round. Memory is what the rows of gradients take.
+      of its step to the grouped one of the same round; "alone" is the bookkeeping of a step \
+      without the training, whose gradients then lie in cache where they fit. Memory is what the \
+      rows of gradients take.
 
       Example: headrace bench feedback --domains 22 --rows 44 --rounds 15
       """)
@@ -122,11 +124,44 @@ struct BenchFeedbackCommand: ParsableCommand {
     print(
       "\n\(domainCount) domains, \(rowCount) rows of \(sequenceLength) tokens in micro-batches of "
         + "\(size), \(NumberText.grouped(trainers[0].parameterCount)) parameters")
-    print(table(times.map { Array($0.dropFirst()) }, trainers).text)
+    let alone = try zip(Self.forms, trainers).map { form, trainer in
+      try bookkeeping(
+        form, parameterCount: trainer.watchedParameterCount,
+        domains: stride(from: 0, to: rowCount, by: size).map { domainIndexes[$0] },
+        domainCount: domainCount, threads: threads)
+    }
+    print(table(times.map { Array($0.dropFirst()) }, alone, trainers).text)
   }
 
-  private func table(_ times: [[Double]], _ trainers: [LanguageModelTrainer]) -> TextTable {
-    var table = TextTable(names: "measured", numbers: ["step", "of grouped", "rounds", "memory"])
+  /// The seconds of a step's bookkeeping by itself; nil where there is none.
+  private func bookkeeping(
+    _ form: Form, parameterCount: Int, domains: [Int], domainCount: Int, threads: Int
+  ) throws -> Double? {
+    guard parameterCount > 0, let needs = form.needs else { return nil }
+    let recorder = try GradientRecorder(
+      domainCount: domainCount, parameterCount: parameterCount, needs: needs,
+      projection: form.settings.projectionWidth.map { try GradientProjection(width: $0, seed: 1) },
+      threadCount: threads)
+    var generator = SeededGenerator(seed: 1, stream: "alone")
+    let gradient = (0..<parameterCount).map { _ in Float(generator.nextUniform()) }
+    var times: [Double] = []
+    for _ in 0...rounds {
+      let begin = Stopwatch()
+      recorder.begin()
+      try gradient.withUnsafeBufferPointer { gradient in
+        for domain in domains { try recorder.add(domain: domain, accumulator: [gradient]) }
+      }
+      _ = try recorder.finish()
+      times.append(begin.wallInSeconds)
+    }
+    return median(Array(times.dropFirst()))
+  }
+
+  private func table(
+    _ times: [[Double]], _ alone: [Double?], _ trainers: [LanguageModelTrainer]
+  ) -> TextTable {
+    var table = TextTable(
+      names: "measured", numbers: ["step", "of grouped", "rounds", "alone", "memory"])
     for (index, form) in Self.forms.enumerated() {
       let ratios = zip(times[index], times[1]).map { $0 / $1 }.sorted()
       table.append([
@@ -134,6 +169,7 @@ struct BenchFeedbackCommand: ParsableCommand {
         NumberText.fixed(median(ratios), digits: 3),
         NumberText.fixed(ratios[0], digits: 3) + " to "
           + NumberText.fixed(ratios[ratios.count - 1], digits: 3),
+        alone[index].map { NumberText.fixed($0 * 1e3, digits: 2) + " ms" } ?? "–",
         NumberText.bytes(trainers[index].feedbackByteCount),
       ])
     }

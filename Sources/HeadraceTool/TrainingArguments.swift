@@ -150,6 +150,7 @@ struct TrainingArguments: ParsableArguments {
     options.quarantine = skipsDamage ? .collect : .off
     configuration.loader = RunConfiguration.LoaderSettings(
       options, grouping: loader.batch().grouping)
+    try followRecordedRun(in: &configuration, corpus: corpus)
     try resolveGradients(in: &configuration, recipe: recipe, corpus: corpus)
     configuration.optimizer.weightDecay = weightDecay
     if let warmUpSteps { configuration.schedule.warmUpStepCount = warmUpSteps }
@@ -159,6 +160,42 @@ struct TrainingArguments: ParsableArguments {
     configuration.checkpoints.keepCount = keepCheckpoints
     configuration.threadCount = computeThreads ?? min(1024, Processors.onlineCount)
     return configuration
+  }
+
+  /// Groups rows as the run did whose ledger the policy replays, and says in what else that run
+  /// differs: its batches come out again only where nothing does.
+  private func followRecordedRun(
+    in configuration: inout RunConfiguration, corpus: Corpus
+  ) throws {
+    guard let path = configuration.policyOptionsWithPaths["ledger"] else { return }
+    let ledger = try Ledger(at: path)
+    let recorded = ledger.header.identity
+    if configuration.loader.grouping == nil, let grouping = recorded.grouping {
+      configuration.loader.grouping = grouping
+      StandardError.write(
+        "the recorded run had rows in micro-batches of \(grouping.microBatchRows) of one domain: "
+          + "this one, too\n")
+    }
+    let names = corpus.domains.map(\.name)
+    guard recorded.domains.map(\.name) == names else {
+      throw ToolFailure(
+        "the run of \(path) had the domains "
+          + "\(recorded.domains.map(\.name).joined(separator: ", ")), this corpus has "
+          + "\(names.joined(separator: ", ")). Replay it on its own corpus.")
+    }
+    let differences = [
+      ("data", recorded.domains.map(\.fingerprint) != corpus.domains.map(\.fingerprint)),
+      ("rows", ledger.lines.contains { $0.rows != configuration.rows }),
+      ("sequence length", recorded.sequenceLength != configuration.sequenceLength),
+      ("seed", recorded.seed != configuration.seed),
+      ("units per pool", recorded.unitsPerPool != configuration.loader.unitsPerPool),
+      ("draw", recorded.draw != configuration.loader.draw),
+      ("grouping", recorded.grouping != configuration.loader.grouping),
+    ].filter(\.1).map(\.0)
+    guard !differences.isEmpty else { return }
+    StandardError.write(
+      "note: the recorded run differs in \(differences.joined(separator: ", ")); the mixtures are "
+        + "its own, but the batches are not\n")
   }
 
   /// Settles how gradients by domain are measured, where the policy reads them.

@@ -14,11 +14,16 @@ private let elementsPerThread = 1 << 15
 /// Inner products are sums of doubles, in one order for every number of threads and every
 /// instruction set.
 extension KernelContext {
-  /// row += gradient, from `place` of the row on.
+  /// row += gradient, from `place` of the row on; or row = gradient.
   ///
+  /// - Parameters:
+  ///   - gradient: what is added.
+  ///   - row: what it is added to.
+  ///   - place: where in the row.
+  ///   - begins: whether what stands there is replaced.
   /// - Returns: the sum of the squares of `gradient`.
   package func credit(
-    _ gradient: UnsafeBufferPointer<Float>, to row: FloatArray, at place: Int
+    _ gradient: UnsafeBufferPointer<Float>, to row: FloatArray, at place: Int, begins: Bool = false
   ) -> Double {
     precondition(
       place >= 0 && gradient.count <= row.count - place,
@@ -29,7 +34,37 @@ extension KernelContext {
     return sumOfSegments(gradient.count) { range in
       var sum = 0.0
       headrace_credit(
-        set, &sum, row.start + place + range.lowerBound, start + range.lowerBound, range.count)
+        set, &sum, row.start + place + range.lowerBound, start + range.lowerBound, range.count,
+        begins ? 1 : 0)
+      return sum
+    }
+  }
+
+  /// The same of what an accumulator has gained: after − before; then before = after.
+  ///
+  /// - Parameters:
+  ///   - after: what the accumulator holds now.
+  ///   - before: what it held at the last call, from `place` on.
+  ///   - row: what the difference is added to.
+  ///   - place: where in `before` and in the row.
+  ///   - begins: whether what stands in the row is replaced.
+  /// - Returns: the sum of the squares of the difference.
+  package func creditGain(
+    _ after: UnsafeBufferPointer<Float>, since before: FloatArray, to row: FloatArray,
+    at place: Int, begins: Bool
+  ) -> Double {
+    precondition(
+      place >= 0 && after.count <= min(before.count, row.count) - place,
+      "\(after.count) elements at \(place) of \(before.count) and \(row.count)")
+    guard let source = after.baseAddress else { return 0 }
+    // Sound: the loop only reads it, and ends before the caller's memory goes away.
+    nonisolated(unsafe) let start = source
+    return sumOfSegments(after.count) { range in
+      var sum = 0.0
+      let begin = place + range.lowerBound
+      headrace_credit_gain(
+        set, &sum, row.start + begin, before.start + begin, start + range.lowerBound, range.count,
+        begins ? 1 : 0)
       return sum
     }
   }

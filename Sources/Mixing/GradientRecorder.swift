@@ -65,8 +65,8 @@ public final class GradientRecorder {
   /// The sums of the step.
   private var step: StepSums
   var smoothing: GradientSmoothing?
-  /// What the accumulator held when it was last looked at, and what it gained since; [P], made when
-  /// they are needed.
+  /// What the accumulator held when it was last looked at, and what it gained since where that is
+  /// projected; [P], made when they are needed.
   private var accumulated, gained: FloatArray?
   /// Where a gradient is projected to; [p].
   private var projected: FloatArray?
@@ -76,12 +76,13 @@ public final class GradientRecorder {
   /// - Parameters:
   ///   - domainCount: K, in 1...2^20.
   ///   - parameterCount: P, in 1...2^40.
-  ///   - needs: what is to be computed; its ``FeedbackNeeds/smoothing`` must be in [0, 1).
+  ///   - needs: what is to be computed.
   ///   - projection: how gradients become shorter; nil for gradients as they are.
   ///   - measuresHalves: whether to compute ``GradientReport/halfProducts``, for which every domain
   ///     takes a second row.
   ///   - threadCount: the threads that split the work, in 1...1024; they change no result.
   /// - Throws: ``GradientError/settingOutOfRange(name:value:allowed:)``.
+  /// - Precondition: the smoothing, where there is one, is in [0, 1).
   public convenience init(
     domainCount: Int, parameterCount: Int, needs: FeedbackNeeds,
     projection: GradientProjection? = nil, measuresHalves: Bool = false, threadCount: Int = 1
@@ -129,11 +130,14 @@ public final class GradientRecorder {
   /// - Parameter factor: what an added gradient is to be multiplied by to be the mean gradient of
   ///   its micro-batch, positive. A trainer whose accumulator becomes the mean over B rows gives B
   ///   / m for micro-batches of m rows.
+  /// - Precondition: the factor is positive and finite.
   public func begin(factor: Double = 1) {
     precondition(factor > 0 && factor.isFinite, "gradients cannot be multiplied by \(factor)")
     self.factor = factor
     step.clear()
-    accumulated?.fill(0)
+    if let accumulated {
+      context.fill(Matrix(accumulated, rowCount: 1, columnCount: accumulated.count), with: 0)
+    }
   }
 
   /// Adds the gradient of one micro-batch.
@@ -148,32 +152,42 @@ public final class GradientRecorder {
     domain: Int, gradient: [UnsafeBufferPointer<Float>]
   ) throws(GradientError) {
     try check(domain: domain, pieces: gradient)
-    let row = step.row(of: domain, context: context)
+    let (row, begins) = step.row(of: domain)
     var square = 0.0
-    var place = 0
     if let projection {
-      let short = projected ?? FloatArray(count: rowWidth)
-      projected = short
-      short.fill(0)
-      for piece in gradient {
-        projection.add(piece, first: place, to: short, context: context)
-        place += piece.count
-      }
-      square = context.credit(UnsafeBufferPointer(short.buffer), to: row, at: 0)
+      square = credit(gradient, by: projection, to: row, begins: begins)
     } else {
+      var place = 0
       for piece in gradient {
-        square += context.credit(piece, to: row, at: place)
+        square += context.credit(piece, to: row, at: place, begins: begins)
         place += piece.count
       }
     }
     step.count(domain: domain, square: square)
   }
 
+  /// Adds the projection of a gradient to a row; returns the sum of its squares.
+  private func credit(
+    _ gradient: [UnsafeBufferPointer<Float>], by projection: GradientProjection,
+    to row: FloatArray, begins: Bool
+  ) -> Double {
+    let short = projected ?? FloatArray(count: rowWidth)
+    projected = short
+    short.fill(0)
+    var place = 0
+    for piece in gradient {
+      projection.add(piece, first: place, to: short, context: context)
+      place += piece.count
+    }
+    return context.credit(UnsafeBufferPointer(short.buffer), to: row, at: 0, begins: begins)
+  }
+
   /// Adds what an accumulator has gained since the last call, or since ``begin(factor:)``, when it
   /// was 0.
   ///
-  /// Takes two more rows of P floats. The difference of two sums has an error of some 1e-7 of the
-  /// larger sum, in single precision; an accumulator of half precision is not to be used so.
+  /// Takes a row of P floats more, or two with a projection. The difference of two sums has an
+  /// error of some 1e-7 of the larger sum, in single precision; an accumulator of half precision is
+  /// not to be used so.
   ///
   /// - Parameters:
   ///   - domain: the domain of all rows of the micro-batch.
@@ -185,14 +199,26 @@ public final class GradientRecorder {
   ) throws(GradientError) {
     try check(domain: domain, pieces: accumulator)
     let before = accumulated ?? FloatArray(count: parameterCount)
-    let difference = gained ?? FloatArray(count: parameterCount)
-    (accumulated, gained) = (before, difference)
+    accumulated = before
+    let (row, begins) = step.row(of: domain)
+    var square = 0.0
     var place = 0
-    for piece in accumulator {
-      context.gain(piece, since: before, at: place, into: difference)
-      place += piece.count
+    if let projection {
+      let difference = gained ?? FloatArray(count: parameterCount)
+      gained = difference
+      for piece in accumulator {
+        context.gain(piece, since: before, at: place, into: difference)
+        place += piece.count
+      }
+      let pieces = [UnsafeBufferPointer(difference.buffer)]
+      square = credit(pieces, by: projection, to: row, begins: begins)
+    } else {
+      for piece in accumulator {
+        square += context.creditGain(piece, since: before, to: row, at: place, begins: begins)
+        place += piece.count
+      }
     }
-    try add(domain: domain, gradient: [UnsafeBufferPointer(difference.buffer)])
+    step.count(domain: domain, square: square)
   }
 
   /// Ends the step.

@@ -52,12 +52,13 @@ struct StepSums {
     usedCount = 0
   }
 
-  /// The row of the half that has fewer micro-batches of `domain`, the first half on ties.
-  mutating func row(of domain: Int, context: KernelContext) -> FloatArray {
-    row(at: lesserHalf(of: domain), context: context)
+  /// The row of the half that has fewer micro-batches of `domain`, the first half on ties, and
+  /// whether it has none yet: what stands in the row is to be replaced then.
+  mutating func row(of domain: Int) -> (row: FloatArray, begins: Bool) {
+    row(at: lesserHalf(of: domain))
   }
 
-  /// Counts the micro-batch that was added to ``row(of:context:)``.
+  /// Counts the micro-batch that was added to ``row(of:)``.
   mutating func count(domain: Int, square: Double) {
     halfCounts[lesserHalf(of: domain)] += 1
     counts[domain] += 1
@@ -69,16 +70,12 @@ struct StepSums {
     return halfCount == 2 && halfCounts[first + 1] < halfCounts[first] ? first + 1 : first
   }
 
-  private mutating func row(at half: Int, context: KernelContext) -> FloatArray {
-    if let place = places[half] { return memory[place] }
-    if usedCount == memory.count {
-      memory.append(FloatArray(count: rowWidth))
-    } else {
-      context.fill(Matrix(memory[usedCount], rowCount: 1, columnCount: rowWidth), with: 0)
-    }
+  private mutating func row(at half: Int) -> (row: FloatArray, begins: Bool) {
+    if let place = places[half] { return (memory[place], false) }
+    if usedCount == memory.count { memory.append(FloatArray(count: rowWidth)) }
     places[half] = usedCount
     usedCount += 1
-    return memory[usedCount - 1]
+    return (memory[usedCount - 1], true)
   }
 
   /// The row of each domain, nil where it had no micro-batch; halves are folded.
@@ -144,8 +141,10 @@ struct StepSums {
       for half in halves.sorted(by: { $0.microBatchCount > $1.microBatchCount })
       where half.microBatchCount > 0 {
         let index = lesserHalf(of: domain)
-        let row = row(at: index, context: context)
-        _ = half.row.withUnsafeBufferPointer { context.credit($0, to: row, at: 0) }
+        let (row, begins) = row(at: index)
+        _ = half.row.withUnsafeBufferPointer {
+          context.credit($0, to: row, at: 0, begins: begins)
+        }
         halfCounts[index] += half.microBatchCount
         counts[domain] += half.microBatchCount
       }

@@ -135,11 +135,15 @@ public final class LanguageModelTrainer {
         indexCount: domainIndexes.count, rowCount: rowCount, domainCount: domainCount)
     }
     let rows = microBatchRows ?? max(rowCount, 1)
+    guard rows >= 1 else {
+      throw .settingOutOfRange(name: "micro_batch_rows", value: rows, allowed: 1...(1 << 24))
+    }
     let meter = meter?.recorder == nil ? nil : meter
     if let meter {
       guard domainCount == meter.domainCount else {
         throw .gradients(
-          .domainOutOfRange(domain: domainCount - 1, domainCount: meter.domainCount))
+          .sumsOfAnotherShape(
+            name: "domains", found: domainCount, expected: meter.domainCount))
       }
       try checkMicroBatches(domainIndexes, microBatchRows: microBatchRows)
       meter.begin(rowCount: rowCount, microBatchRows: rows)

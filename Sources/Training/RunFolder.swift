@@ -148,6 +148,12 @@ public struct RunFolder: Sendable, Equatable {
   /// Where a run keeps the file that an option of its policy names.
   func policyFilePath(option: String) -> String { path + "/policy-" + option }
 
+  /// The run's copy of that file; nil if it has none.
+  func keptPolicyFile(option: String) -> String? {
+    let path = policyFilePath(option: option)
+    return access(path, F_OK) == 0 ? path : nil
+  }
+
   /// Copies the files that the policy's options name, durably: the run is complete by itself.
   func keepPolicyFiles(of configuration: RunConfiguration) throws(RunError) {
     for (option, given) in configuration.policyOptions.sorted(by: { $0.key < $1.key })

@@ -133,6 +133,9 @@ extension LanguageModelTrainer: Trainer {
   /// The bytes that the rows of gradients take now.
   package var feedbackByteCount: Int { meter?.recorder?.byteCount ?? 0 }
 
+  /// The number of parameters whose gradients are measured by domain now.
+  package var watchedParameterCount: Int { meter?.recorder?.parameterCount ?? 0 }
+
   /// Returns the smoothed gradients, with a checksum; nothing where none are needed.
   public func feedbackBytes() -> [UInt8] { meter?.recorder?.checkpointBytes() ?? [] }
 

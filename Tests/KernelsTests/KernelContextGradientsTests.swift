@@ -57,6 +57,16 @@ import Testing
     let row = FloatArray([9, 9, 9, 9, 9, 9])
     let square = context.credit(UnsafeBufferPointer(gained.buffer), to: row, at: 1)
     #expect(square == 5 && row.values == [9, 9, 9, 9, 10, 11])
+    #expect(context.credit(UnsafeBufferPointer(gained.buffer), to: row, at: 0, begins: true) == 5)
+    #expect(row.values == [0, 0, 0, 1, 2, 11])
+    let later = FloatArray([2, 7, 3])
+    func gain(_ before: FloatArray, _ begins: Bool) -> Double {
+      context.creditGain(
+        UnsafeBufferPointer(later.buffer), since: before, to: row, at: 2, begins: begins)
+    }
+    #expect(gain(before, false) == 26 && before.values == [0, 5, 2, 7, 3])
+    #expect(row.values == [0, 0, 1, 6, 2, 11])
+    #expect(gain(FloatArray(count: 5), true) == 62 && row.values == [0, 0, 2, 7, 3, 11])
     let value = FloatArray([0, 8])
     context.move(value, toward: FloatArray([4, 2]), factor: 2, weight: 0.25)
     #expect(value.values == [2, 7])

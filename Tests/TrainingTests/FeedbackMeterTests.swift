@@ -190,6 +190,15 @@ struct FeedbackMeterTests {
           tokens: $0, rowCount: 4, domainIndexes: [0, 0, 0, 0], domainCount: 3, microBatchRows: 3)
       }
     }
+    for rows in [0, -1] {
+      #expect(throws: TrainingError.self) {
+        try tokens.withUnsafeBufferPointer {
+          try trainer.step(
+            tokens: $0, rowCount: 4, domainIndexes: [0, 0, 0, 0], domainCount: 3,
+            microBatchRows: rows)
+        }
+      }
+    }
     #expect(trainer.checkpointBytes() == before)
   }
 

@@ -11,11 +11,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* row[i] += gradient[i]; *sum = the sum of the squares of `gradient`. */
+/* row[i] += gradient[i], or row[i] = gradient[i] if `begins` is not 0; *sum = the sum of the squares of `gradient`. */
 void headrace_credit(
-    headrace_instruction_set set, double *sum, float *row, const float *gradient, size_t count);
+    headrace_instruction_set set, double *sum, float *row, const float *gradient, size_t count, int32_t begins);
 
-/* destination[i] = after[i] - before[i], then before[i] = after[i]: what an accumulator gained since the last call. */
+/* The same of after[i] - before[i], what an accumulator has gained since the last call; then before[i] = after[i]. */
+void headrace_credit_gain(
+    headrace_instruction_set set, double *sum, float *row, float *before, const float *after, size_t count,
+    int32_t begins);
+
+/* destination[i] = after[i] - before[i], then before[i] = after[i]. */
 void headrace_gain(
     headrace_instruction_set set, float *destination, float *before, const float *after, size_t count);
 
