@@ -10,25 +10,25 @@ extension AlignmentPolicy {
     }
 
     /// Which rule it is.
-    public var form: Form
+    public let form: Form
     /// η, > 0: soft, per unit of W/s; doge, per unit of score.
-    public var rate: Double
+    public let rate: Double
     /// u, the part of the mixture that is spread evenly, in [0, 1].
-    public var uniformShare: Double
+    public let uniformShare: Double
     /// β, the smoothing of gradients or Gram matrices, in [0, 1); not read by doge.
-    public var smoothing: Double
+    public let smoothing: Double
     /// What the soft form averages.
-    public var memory: Memory
+    public let memory: Memory
     /// Which self term alignments count; with smoothed gradients it is the unbiased one.
-    public var selfTerm: SelfTerm
+    public let selfTerm: SelfTerm
     /// μ, the weight of the Bregman divergence from the last mixture, > 0; read by doge only.
-    public var bregmanWeight: Double
+    public let bregmanWeight: Double
     /// The least and the largest score; read by doge only.
-    public var scoreRange: ClosedRange<Double>
+    public let scoreRange: ClosedRange<Double>
     /// The steps with the initial mixture, ≥ 0.
-    public var warmUpStepCount: Int
+    public let warmUpStepCount: Int
     /// p, the mixture before anything is observed, and where all alignments are alike.
-    public var initial: StaticMixture
+    public let initial: StaticMixture
 
     /// Chooses the soft form.
     ///
@@ -87,7 +87,9 @@ extension AlignmentPolicy {
     ) {
       precondition(rate > 0 && rate.isFinite, "a rate of \(rate) is not > 0")
       precondition((0...1).contains(uniformShare), "a share of \(uniformShare) is not in [0, 1]")
-      precondition(bregmanWeight > 0 && bregmanWeight.isFinite, "μ = \(bregmanWeight) is not > 0")
+      precondition(
+        bregmanWeight > 0 && bregmanWeight.isFinite && (rate / bregmanWeight).isFinite,
+        "μ = \(bregmanWeight) is not > 0, or η / μ is no number")
       precondition(
         scoreRange.lowerBound.isFinite && scoreRange.upperBound.isFinite, "\(scoreRange)")
       precondition(warmUpStepCount >= 0, "warm-up of \(warmUpStepCount) steps")

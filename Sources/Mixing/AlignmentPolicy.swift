@@ -48,7 +48,8 @@
 /// 2. The self term is the unbiased one unless another is asked for; the source's is the measured
 ///    square (`in`).
 /// 3. η is fixed: the source's is the learning rate of the step.
-/// 4. A domain that was not seen has x_i = 0; the source goes on with its last gradient.
+/// 4. A domain that was not seen has x_i = 0 and no part in the mean norm; the source goes on with
+///    its last gradient.
 /// 5. Gradients are not clipped by domain here; a trainer may do so before it reports.
 /// 6. No α counts as less than 2^-48, the least share of a mixture, so that a domain that was
 ///    driven out comes back as soon as its score is the best.
@@ -155,7 +156,7 @@ public struct AlignmentPolicy: MixturePolicy {
     alignments = scores
     guard lastStep >= settings.warmUpStepCount else { return }
     let rate = settings.form == .soft ? settings.rate : settings.rate / settings.bregmanWeight
-    let logits = zip(start, scores).map { log($0.0) + rate * $0.1 }
+    let logits = zip(start, scores).map { log($0.0) + DomainGram.bounded(rate * $0.1) }
     weights = Simplex.mixedWithUniform(Simplex.softmax(logits), share: settings.uniformShare)
     mixture = Mixture(learned: weights)
   }

@@ -70,15 +70,15 @@ public struct BanditPolicy: MixturePolicy {
   /// What can be chosen.
   public struct Settings: Sendable, Equatable {
     /// Which bandit it is.
-    public var form: Form
+    public let form: Form
     /// a, the part of an estimate that one observation leaves, in [0, 1); not read by exp3.
-    public var smoothing: Double
+    public let smoothing: Double
     /// M, the loss in nats per token that is the reward 1, > 0; read by exp3 only.
-    public var lossScale: Double
+    public let lossScale: Double
     /// The steps with the initial mixture, ≥ 0.
-    public var warmUpStepCount: Int
+    public let warmUpStepCount: Int
     /// The mixture before anything is observed, and in warm-up.
-    public var initial: StaticMixture
+    public let initial: StaticMixture
 
     /// Chooses.
     ///

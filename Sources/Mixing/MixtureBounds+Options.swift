@@ -32,21 +32,19 @@ extension MixtureBounds {
   ///   ``MixingError/duplicateDomain(name:)``.
   init(options values: [String: String], ofPolicy policy: String) throws(MixingError) {
     let options = PolicyOptions(values, ofPolicy: policy)
-    let least = Double.leastNormalMagnitude
-    var bounds = MixtureBounds(
-      floor: try options.number("floor", default: 0, in: 0...1),
-      cap: try options.number("cap", default: 1, in: 1e-9...1))
-    if values["largest-move"] != nil {
-      bounds.largestMove = try options.number("largest-move", default: 1, in: 1e-9...1)
-    }
-    if values["prior-kl"] != nil {
-      bounds.priorDivergence = try options.number("prior-kl", default: least, in: 0...1e6)
-    }
-    if let prior = values["prior"] {
+    var prior = StaticMixture.natural
+    if let text = values["prior"] {
       _ = try options.required("prior-kl")
-      bounds.prior = try Self.prior(prior, ofPolicy: policy)
+      prior = try Self.prior(text, ofPolicy: policy)
     }
-    self = bounds
+    self.init(
+      floor: try options.number("floor", default: 0, in: 0...1),
+      cap: try options.number("cap", default: 1, in: 1e-9...1),
+      largestMove: values["largest-move"] == nil
+        ? nil : try options.number("largest-move", default: 1, in: 1e-9...1),
+      priorDivergence: values["prior-kl"] == nil
+        ? nil : try options.number("prior-kl", default: 0, in: 0...1e6),
+      prior: prior)
   }
 
   /// Reads what one option says of a prior: a form, weights, an exponent or a path.

@@ -41,15 +41,18 @@
 /// Departures from the source: none.
 public struct MixtureBounds: Sendable, Equatable {
   /// f, the least weight of every domain, in [0, 1/K].
-  public var floor: Double
+  public let floor: Double
   /// c, the largest weight of every domain, in [1/K, 1].
-  public var cap: Double
+  public let cap: Double
   /// δ, the largest total variation between one mixture and the next, in (0, 1]; nil for no limit.
-  public var largestMove: Double?
+  public let largestMove: Double?
   /// κ, the largest divergence from the prior, in nats, ≥ 0; nil for no limit.
-  public var priorDivergence: Double?
+  public let priorDivergence: Double?
   /// p, what the divergence is from.
-  public var prior: StaticMixture
+  public let prior: StaticMixture
+
+  /// How far K floors or caps may be from 1 on the wrong side: 1/K is no exact number.
+  private static let tolerance = 1e-9
 
   /// Creates bounds; what is left out does not bind.
   ///
@@ -93,10 +96,10 @@ public struct MixtureBounds: Sendable, Equatable {
   package func projection(in context: PolicyContext) throws(MixingError) -> BoundsProjection {
     let count = context.domainCount
     guard floor <= cap else { throw .floorAboveCap(floor: floor, cap: cap) }
-    guard floor * Double(count) <= 1 + Mixture.sumTolerance else {
+    guard floor * Double(count) <= 1 + Self.tolerance else {
       throw .floorInfeasible(floor: floor, domainCount: count)
     }
-    guard cap * Double(count) >= 1 - Mixture.sumTolerance else {
+    guard cap * Double(count) >= 1 - Self.tolerance else {
       throw .capInfeasible(cap: cap, domainCount: count)
     }
     var prior: [Double] = []

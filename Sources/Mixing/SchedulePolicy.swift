@@ -12,7 +12,7 @@
 /// A ramp is worked out in integers and rounded once, so that it is the same on every machine: each
 /// q_i is rounded down, and what is missing to 2^48 goes to the largest fractions, the lower index
 /// on ties. A weight that is positive on either side is at least 2^-48 within the ramp, taken from
-/// the largest.
+/// the largest where nothing is missing.
 ///
 /// The mixture is a function of d alone: a restart needs the step and the tokens, which the loader
 /// has, and nothing else.

@@ -128,6 +128,10 @@ struct MixtureBoundsTests {
     refuse(
       .init(cap: 0.2),
       "4 domains under the cap of 0.2 do not reach 1 together; the cap is at least 1/4")
+    refuse(
+      .init(floor: 0.2500001),
+      "4 domains cannot all have the floor of 0.2500001: together that is more than 1; the floor is "
+        + "at most 1/4")
     refuse(.init(floor: 0.2, cap: 0.1), "the floor of 0.2 is above the cap of 0.1")
     let prior = StaticMixture.weights(["d0": 0.5, "d1": 0.5, "d2": 0, "d3": 0])
     refuse(

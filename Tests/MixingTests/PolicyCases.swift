@@ -65,10 +65,3 @@ struct PolicyCase: Sendable, CustomTestStringConvertible {
     try PolicyRegistry.builtIn.recipe(named: policy, options: options(context.domainNames))
   }
 }
-
-/// The corpus of `count` domains d0, d1, … of unequal sizes, in an order.
-func robustnessContext(_ order: [Int], stepCount: Int = 1_000_000) -> PolicyContext {
-  PolicyContext(
-    domainNames: order.map { "d\($0)" }, sequenceCounts: order.map { 100 + 37 * ($0 % 11) },
-    stepCount: stepCount)
-}
