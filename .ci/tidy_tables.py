@@ -88,7 +88,7 @@ LINE_BUDGETS = {
     "CHeadrace": 1000,
     "Corpora": 12000,
     "Kernels": 3000,
-    "Mixing": 7000,
+    "Mixing": 11000,
     "Loading": 8500,
     "Headrace": 300,
     "Fitting": 6000,

@@ -109,6 +109,12 @@ public struct BoundedPolicy<Base: MixturePolicy>: MixturePolicy {
     mixture = projection.mixture(base.mixture, after: last)
   }
 
+  /// Returns what the policy beneath has learned.
+  ///
+  /// - Returns: nil if it learns nothing that could be saved.
+  /// - Throws: what the policy beneath throws.
+  public func savedPolicy() throws(MixingError) -> SavedPolicy? { try base.savedPolicy() }
+
   /// What the policy beneath remembers, and the mixtures.
   public var checkpoint: Checkpoint {
     Checkpoint(

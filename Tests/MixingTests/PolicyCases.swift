@@ -12,6 +12,8 @@ struct PolicyCase: Sendable, CustomTestStringConvertible {
   let label: String
   /// The options for domains of these names.
   private let options: @Sendable ([String]) -> [String: String]
+  /// The updates of the longest test; fewer where each takes tens of microseconds.
+  var updateCount = 1_000_000
 
   private init(
     _ policy: String, _ label: String = "",
@@ -31,6 +33,13 @@ struct PolicyCase: Sendable, CustomTestStringConvertible {
           return (String(parts[0]), String(parts[1]))
         })
     }
+  }
+
+  /// The same way, with another longest test.
+  private func updates(_ count: Int) -> PolicyCase {
+    var other = self
+    other.updateCount = count
+    return other
   }
 
   var testDescription: String { label.isEmpty ? policy : "\(policy) \(label)" }
@@ -53,6 +62,10 @@ struct PolicyCase: Sendable, CustomTestStringConvertible {
     PolicyCase("alignment", "memory=gram", "self=out", "warm-up=3"),
     PolicyCase("alignment", "form=doge"),
     PolicyCase("alignment", "form=doge", "rate=0.05", "score-low=-5", "largest-move=0.05"),
+    PolicyCase("ac-odm").updates(10_000),
+    PolicyCase("ac-odm", "state=gram", "updates=1", "transitions=1", "units=2").updates(200_000),
+    PolicyCase("ac-odm", "state=paper", "control=frozen-random", "units=2").updates(200_000),
+    PolicyCase("ac-odm", "gamma=0.9", "warm-up=3", "largest-move=0.05").updates(10_000),
     PolicyCase("schedule") { names in
       let even = names.map { "\($0)=\(1 / Double(names.count))" }.joined(separator: ",")
       let one = names.map { "\($0)=\($0 == "d0" ? 1 : 0)" }.joined(separator: ",")

@@ -5,7 +5,8 @@ import Testing
 @Suite(.timeLimit(.minutes(5)))
 struct PolicyRegistryTests {
   private let registry = PolicyRegistry.builtIn
-  private let context = PolicyContext(domainNames: ["code", "a=b"], sequenceCounts: [100, 300])
+  private let context = PolicyContext(
+    domainNames: ["code", "a=b"], sequenceCounts: [100, 300], stepCount: 1000)
 
   @Test func theBuiltInPoliciesAreListed() {
     #expect(

@@ -21,7 +21,7 @@ struct PolicyRobustnessTests {
   }
 
   @Test(arguments: PolicyCase.all)
-  func staysOnTheSimplexForAMillionUpdates(policyCase: PolicyCase) throws {
+  func staysOnTheSimplexForHundredsOfThousandsOfUpdates(policyCase: PolicyCase) throws {
     let context = PolicyContext.unequal([0, 1, 2])
     let recipe = try policyCase.recipe(context)
     var policy = try recipe.makePolicy(in: context)
@@ -31,14 +31,15 @@ struct PolicyRobustnessTests {
       var script = FeedbackScript(character, domainCount: 3)
       for step in 1...64 { ring.append(script.feedback(step: step)) }
     }
-    for step in 1...1_000_000 {
+    let count = policyCase.updateCount
+    for step in 1...count {
       ring[step & 255].step = step
       try policy.advance(ring[step & 255])
     }
     expectSound(policy, domainCount: 3)
     var resumed = try recipe.makePolicy(in: context)
     try resumed.restore(from: try policy.erasedCheckpoint())
-    for step in 1_000_001...1_000_020 {
+    for step in count + 1...count + 20 {
       ring[step & 255].step = step
       try policy.advance(ring[step & 255])
       try resumed.advance(ring[step & 255])

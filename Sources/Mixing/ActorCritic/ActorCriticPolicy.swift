@@ -19,7 +19,7 @@ internal import Kernels
 ///
 /// Source: Ma et al. 2025, *AC-ODM: Actor-Critic Online Data Mixing for Sample-Efficient LLM
 /// Pretraining* (arXiv:2505.23878): the loop, the reward from gradient alignment and the paper's
-/// state are its. The form here is that of `specs/acodm-repaired.md`.
+/// state are its.
 ///
 /// Departures from the source:
 /// - The actor has an optimizer and takes its own steps; the published code never steps it.

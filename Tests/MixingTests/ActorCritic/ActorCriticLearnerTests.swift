@@ -10,7 +10,7 @@ import Testing
   import Darwin
 #endif
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ActorCriticLearnerTests {
   private let worths = [0.5, -0.3, 1, 0.1, -0.8]
 

@@ -5,7 +5,7 @@ import Testing
 
 // Covers: ActorCriticConfiguration.swift, PolicyStateEstimator.swift, GramMemory.swift
 // Covers: LossMemory.swift, ActorCriticConfiguration+Options.swift
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ActorCriticPolicyTests {
   private func context(_ domainCount: Int, stepCount: Int? = 200) -> PolicyContext {
     PolicyContext(

@@ -2,7 +2,7 @@ import Kernels
 import Mixing
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct DenseNetworkTests {
   private let shape = DenseNetwork.Shape(inputCount: 4, width: 6, layerCount: 2, outputCount: 3)
 

@@ -13,7 +13,7 @@ import Testing
 
 // Covers: PublishedConfiguration.swift, PublishedLearner.swift, PublishedLearner+Checkpoint.swift
 // Covers: PublishedActorCriticPolicy+Saving.swift, ActorCriticRecipe.swift, PublishedNumbers.swift
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct PublishedActorCriticPolicyTests {
   private func context(_ names: [String] = ["a", "b", "c"], stepCount: Int = 100) -> PolicyContext {
     PolicyContext(

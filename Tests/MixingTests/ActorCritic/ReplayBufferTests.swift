@@ -3,7 +3,7 @@ import Mixing
 import Testing
 
 // Covers: Transition.swift
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ReplayBufferTests {
   private func transition(_ number: Int) -> Transition {
     Transition(

@@ -2,7 +2,7 @@ import Kernels
 import Mixing
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct RowNetworkTests {
   /// A network none of whose parameters is 0, and rows for it.
   private func example() -> (network: RowNetwork, rows: [Double]) {

@@ -3,7 +3,7 @@ import Mixing
 import Testing
 
 // Covers: ActorCriticPolicy+Saving.swift
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct SavedPolicyTests {
   private func context(_ domainCount: Int) -> PolicyContext {
     PolicyContext(

@@ -3,7 +3,7 @@ import Testing
 import Training
 
 // Covers: LinearScenario.swift, LinearTrainee.swift, LinearGradientRecorder.swift
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct LinearWorldTests {
   private func configuration(
     _ scenario: LinearScenario = .symmetric,

@@ -3,7 +3,7 @@ import Testing
 import Training
 
 // Covers: PolicyArm.swift, PolicyArm+Proxy.swift
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct PolicyComparisonTests {
   private func comparison(
     _ arms: [PolicyArm], _ scenarios: [LinearScenario] = LinearScenario.allCases,

@@ -1,7 +1,7 @@
 import Testing
 import Training
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct SampleMeanTests {
   @Test func fourValuesByHand() {
     let mean = SampleMean(of: [1, 2, 3, 6])
