@@ -42,9 +42,11 @@ public struct SavedPolicy: Sendable, Equatable {
   /// - Parameters:
   ///   - policy: the ``MixturePolicy/name`` of the policy that learned.
   ///   - domainNames: the domains that it learned on, in the order of its mixture.
-  ///   - contents: what another run takes over; ``PackedArray``s of it are stored as bytes.
+  ///   - contents: what it stores; packed arrays in it become bytes.
   /// - Throws: ``MixingError/checkpointNotEncodable(policy:underlying:)``.
-  public init(policy: String, domainNames: [String], contents: some Encodable) throws(MixingError) {
+  public init(
+    policy: String, domainNames: [String], contents: some Encodable
+  ) throws(MixingError) {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
     let packed = PackedBytes()
@@ -62,9 +64,9 @@ public struct SavedPolicy: Sendable, Equatable {
   /// Returns what the policy stored.
   ///
   /// - Parameters:
-  ///   - type: what was given as contents.
-  ///   - expected: the name of the policy that takes it over.
-  /// - Returns: the contents.
+  ///   - type: what it is.
+  ///   - expected: the name of the policy that reads it.
+  /// - Returns: the contents that ``init(policy:domainNames:contents:)`` was given.
   /// - Throws: ``MixingError/checkpointOfOtherPolicy(expected:found:)`` or
   ///   ``MixingError/checkpointMalformed(policy:underlying:)``.
   public func contents<Contents: Decodable>(
