@@ -65,6 +65,7 @@ struct PolicyCase: Sendable, CustomTestStringConvertible {
     PolicyCase("ac-odm").updates(10_000),
     PolicyCase("ac-odm", "state=gram", "updates=1", "transitions=1", "units=2").updates(200_000),
     PolicyCase("ac-odm", "state=paper", "control=frozen-random", "units=2").updates(200_000),
+    PolicyCase("ac-odm", "updates=1", "transitions=1", "units=2", "warm-up=3").updates(200_000),
     PolicyCase("ac-odm", "gamma=0.9", "warm-up=3", "largest-move=0.05").updates(10_000),
     PolicyCase("schedule") { names in
       let even = names.map { "\($0)=\(1 / Double(names.count))" }.joined(separator: ",")

@@ -234,6 +234,11 @@ extension ActorCriticLearner {
       throw .checkpointOfOtherShape(
         policy: policy, array: name, expected: expected, found: array.values.count)
     }
+    for count in [checkpoint.criticOptimizer.updateCount, checkpoint.actorOptimizer.updateCount]
+    where !(0...1 << 60).contains(count) {
+      throw .checkpointOfOtherShape(
+        policy: policy, array: "updates", expected: 0, found: count)
+    }
     setParameters(critic: checkpoint.critic.values, actor: checkpoint.actor.values)
     targetCritic.parameters = checkpoint.targetCritic.values
     criticOptimizer = checkpoint.criticOptimizer

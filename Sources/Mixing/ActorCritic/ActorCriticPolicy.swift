@@ -17,6 +17,57 @@ internal import Kernels
 /// progress of the run and Q(f, α) = α · q(f): it is linear in the action, its gradient is q, and
 /// no exploration noise is needed, since every domain's gradient is seen at every step.
 ///
+/// What it is worth, in the worlds of `headrace bench policies` with five domains and 40 seeds that
+/// nothing was tuned on (0–19, 200–219): final excess loss as a part of the uniform mixture's, mean
+/// ± standard error. No language model has been trained with it.
+///
+/// | gaussian | noisy | transfer | unequal |
+/// | --- | --- | --- | --- |
+/// | this | .866 ± .027 | .831 ± .015 | .711 ± .021 |
+/// | `gamma=0.95` | .868 ± .034 | .837 ± .014 | .711 ± .021 |
+/// | `control=no-critic` | .906 ± .033 | .830 ± .015 | .711 ± .021 |
+/// | `alignment` | .913 ± .030 | .834 ± .014 | .707 ± .021 |
+/// | `state=gram` | .963 ± .033 | .858 ± .015 | .728 ± .022 |
+/// | `alignment`, Gram, rate 2 | 1.323 ± .048 | .887 ± .015 | .770 ± .024 |
+/// | `state=paper` | .990 ± .031 | .838 ± .016 | .738 ± .022 |
+/// | `odm`, paper | 1.504 ± .047 | .987 ± .002 | .976 ± .004 |
+///
+/// | balanced | noisy | transfer | unequal |
+/// | --- | --- | --- | --- |
+/// | this | 1.087 ± .027 | .960 ± .003 | .818 ± .003 |
+/// | `gamma=0.95` | 1.036 ± .029 | .968 ± .003 | .819 ± .003 |
+/// | `control=no-critic` | 1.069 ± .028 | .960 ± .003 | .817 ± .003 |
+/// | `alignment` | 1.112 ± .034 | .969 ± .003 | .818 ± .003 |
+/// | `state=gram` | 1.240 ± .070 | .983 ± .003 | .834 ± .004 |
+/// | `alignment`, Gram, rate 2 | 1.585 ± .056 | 1.013 ± .004 | .874 ± .004 |
+/// | `state=paper` | 1.204 ± .028 | .956 ± .003 | .836 ± .004 |
+/// | `odm`, paper | 1.681 ± .041 | 1.004 ± .001 | 1.000 ± .001 |
+///
+/// What the critic adds, by the 95 % intervals of paired differences in the gaussian worlds, in the
+/// order of the columns:
+/// - Where smoothed gradients are seen: nothing that 40 seeds show. Against the actor that learns
+///   from raw rewards −.040 [−.093, .013], .001 [−.002, .005] and .000 [−.003, .003]; against the
+///   plain softmax of `alignment`, which learns nothing, −.047 [−.108, .014], −.002 [−.007, .002]
+///   and .004 [−.001, .008]. Take `alignment` there. A future that is discounted adds nothing
+///   either.
+/// - Where a trainer keeps Gram matrices only (`state=gram`): it averages better than the softmax
+///   of their average, −.361 [−.454, −.268], −.029 [−.033, −.024] and −.042 [−.050, −.035].
+/// - Where the state has no alignment at all (`state=paper`): it learns within the run what losses
+///   say of alignment, and beats what goes by losses without learning. Its rewards are measured
+///   until it is frozen; then it needs no gradients.
+///
+/// Where it does harm: in the balanced noisy world, by 9 %, and with `state=gram` and `state=paper`
+/// by 20 to 24 %; and where excess loss is mostly the noise of the descent itself, which alignment
+/// knows nothing of: with three domains in noisy, 1.12 ± .11 (seeds 5000–5039).
+///
+///     headrace bench policies --arm ac-odm --arm ac-odm:gamma=0.95 \
+///       --arm ac-odm:control=no-critic --arm ac-odm:state=gram --arm ac-odm:state=paper \
+///       --arm alignment --arm alignment:memory=gram,rate=2 --arm odm:form=paper \
+///       --against ac-odm:control=no-critic --against alignment \
+///       --against alignment:memory=gram,rate=2
+///     headrace bench policies --domains 3 --permuted --seeds 5000-5039 --scenario noisy \
+///       --arm ac-odm
+///
 /// Source: Ma et al. 2025, *AC-ODM: Actor-Critic Online Data Mixing for Sample-Efficient LLM
 /// Pretraining* (arXiv:2505.23878): the loop, the reward from gradient alignment and the paper's
 /// state are its.
@@ -194,6 +245,14 @@ extension ActorCriticPolicy {
     let domainCount = mixture.domainCount
     guard checkpoint.mixture.domainCount == domainCount else {
       throw .mixtureDomainCount(expected: domainCount, found: checkpoint.mixture.domainCount)
+    }
+    let counts = [checkpoint.observedStepCount, checkpoint.droppedStepCount]
+    for count in counts where !(0...1 << 60).contains(count) {
+      throw .checkpointOfOtherShape(
+        policy: Self.name, array: "steps", expected: 0, found: count)
+    }
+    if let rewards = checkpoint.rewards, rewards.count != domainCount {
+      throw .mixtureDomainCount(expected: domainCount, found: rewards.count)
     }
     let width = domainCount * learner.featureCount
     let states = [checkpoint.policyState?.values] + checkpoint.decisions.policyStates

@@ -64,6 +64,9 @@ extension PolicyRegistry.Entry {
       recipe = { .publishedActorCritic(configuration, startingFrom: $0) }
     }
     let path = values["from"]
+    if path == nil, try options.flag("freeze", default: false) {
+      throw .missingOption(policy: ActorCriticPolicy.name, option: "from")
+    }
     return PolicyRecipe(name: ActorCriticPolicy.name, options: values) {
       context throws(MixingError) in
       guard let path else { return try recipe(nil).makePolicy(in: context) }

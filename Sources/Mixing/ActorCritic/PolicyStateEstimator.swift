@@ -260,6 +260,9 @@ extension PolicyStateEstimator.Memory {
       throw .checkpointOfOtherShape(
         policy: policy, array: "reward averages", expected: domainCount, found: count)
     }
+    if let scale, !(scale > 0 && scale.isFinite) {
+      throw .feedbackNotFinite(field: .alignments, index: 0, value: scale)
+    }
     let expected = hasGram ? domainCount : 0
     for count in gram?.arrayCounts ?? [0] where count != expected {
       throw .checkpointOfOtherShape(
@@ -273,7 +276,8 @@ extension Feedback {
   /// features.
   var hasFiniteNumbers: Bool {
     [
-      losses.compactMap(\.self), gradients?.gram, gradients?.squaredNorms, gradients?.alignments,
+      losses.compactMap(\.self), shares, gradients?.gram, gradients?.squaredNorms,
+      gradients?.alignments,
       gradients?.laggedAlignments,
     ].allSatisfy { $0?.allSatisfy(\.isFinite) ?? true }
   }

@@ -96,6 +96,11 @@ extension ReplayBuffer {
           policy: policy, array: array, expected: expected, found: found)
       }
     }
+    // Far from where counting on could overflow.
+    guard (0...1 << 60).contains(checkpoint.total) else {
+      throw .checkpointOfOtherShape(
+        policy: policy, array: "replay total", expected: kept, found: checkpoint.total)
+    }
     try check("replay states", checkpoint.policyStates.values.count, kept * width)
     try check("replay actions", checkpoint.actions.values.count, kept * domainCount)
     try check("replay rewards", checkpoint.rewards.values.count, kept * domainCount)
@@ -112,6 +117,6 @@ extension ReplayBuffer {
           nextState: Array(
             checkpoint.nextStates.values[slot * nextWidth..<(slot + 1) * nextWidth])))
     }
-    total = max(checkpoint.total, 0)
+    total = checkpoint.total
   }
 }

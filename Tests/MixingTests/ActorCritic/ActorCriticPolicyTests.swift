@@ -3,6 +3,14 @@ import Kernels
 import Mixing
 import Testing
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
 // Covers: ActorCriticConfiguration.swift, PolicyStateEstimator.swift, GramMemory.swift
 // Covers: LossMemory.swift, ActorCriticConfiguration+Options.swift
 @Suite(.timeLimit(.minutes(5)))
@@ -137,9 +145,6 @@ struct ActorCriticPolicyTests {
       try policy(["state": "gram"]).feedbackNeeds
         == FeedbackNeeds(losses: true, gram: true, norms: true))
     #expect(
-      try policy(["state": "paper", "freeze": "true"]).feedbackNeeds
-        == FeedbackNeeds(losses: true, norms: true))
-    #expect(
       try policy(["state": "paper", "control": "frozen-random"]).feedbackNeeds
         == FeedbackNeeds(losses: true, norms: true))
   }
@@ -270,6 +275,34 @@ struct ActorCriticPolicyTests {
       #expect(transition.rewards[steps[5 - age] % 3] == 1)
       #expect(abs(Double(transition.policyState[4]) * 100 - Double(steps[4 - age])) < 1e-4)
       #expect(abs(Double(transition.nextState[4]) * 100 - Double(steps[5 - age])) < 1e-4)
+    }
+  }
+
+  @Test func aLongHostileRunStaysOnTheSimplex() throws {
+    var policy = try policy(["warm-up": "1", "updates": "1", "transitions": "2"], domainCount: 2)
+    var generator = SeededGenerator(seed: 4)
+    for step in 1...20_000 {
+      let sign: Double = step % 7 < 3 ? 1 : -1
+      let value = sign * exp(20 * generator.nextNormal())
+      policy.observe(
+        Feedback(
+          step: step, losses: [exp(9 * generator.nextNormal()), step % 5 == 0 ? nil : 1],
+          tokenCounts: [1, step % 5 == 0 ? 0 : 1000],
+          gradients: GradientReport(
+            microBatchCounts: [1, 2], gram: [abs(value), value, value, abs(value)],
+            squaredNorms: [0, 1], alignments: [value, -value], laggedAlignments: [value, value]),
+          parameterNorms: [1], updateNorms: [abs(value)]))
+    }
+    let weights = policy.mixture.weights
+    #expect(abs(weights[0] + weights[1] - 1) < 1e-12)
+    #expect(weights.allSatisfy { $0 >= 0.125 - 1e-9 })
+    policy.observe(feedback(20_001..<20_002, domainCount: 2)[0])
+    #expect(policy.mixture.weights != weights, "it still moves")
+  }
+
+  @Test func freezingNeedsAFile() {
+    #expect(throws: MixingError.self) {
+      _ = try PolicyRegistry.builtIn.recipe(named: "ac-odm", options: ["freeze": "true"])
     }
   }
 

@@ -57,13 +57,20 @@ extension PublishedActorCriticPolicy {
         property: .layers, saved: "\(contents.watchedCount)",
         configured: "at most \(PublishedLearner.watchedLimit)")
     }
+    let shapes = (
+      configuration.actorShape(
+        domainCount: context.domainCount, watchedCount: contents.watchedCount),
+      configuration.criticShape(
+        domainCount: context.domainCount, watchedCount: contents.watchedCount)
+    )
+    // Before networks are made that nobody saved.
+    try check(
+      .networks, "\(contents.actor.values.count) and \(contents.critic.values.count) parameters",
+      "\(shapes.0.parameterCount) and \(shapes.1.parameterCount) parameters")
     var generator = SeededGenerator(seed: configuration.seed, stream: "ac-odm published networks")
     var learner = PublishedLearner(
       configuration, domainCount: context.domainCount, watchedCount: contents.watchedCount,
       stepCount: stepCount, using: &generator)
-    try check(
-      .networks, "\(contents.actor.values.count) and \(contents.critic.values.count) parameters",
-      "\(learner.actor.shape.parameterCount) and \(learner.critic.shape.parameterCount) parameters")
     let order = context.domainNames.compactMap { saved.domainNames.firstIndex(of: $0) }
     learner.load(actor: contents.actor.values, critic: contents.critic.values, order: order)
     return learner

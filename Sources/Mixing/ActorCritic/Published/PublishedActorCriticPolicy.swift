@@ -284,8 +284,20 @@ extension PublishedActorCriticPolicy {
     let replay = try ReplayBuffer(
       checkpoint.replay, capacity: configuration.capacity, domainCount: domainCount,
       stateWidth: width, keepsNextStates: true, ofPolicy: Self.name)
+    guard (0...1 << 60).contains(checkpoint.observedStepCount) else {
+      throw .checkpointOfOtherShape(
+        policy: Self.name, array: "steps", expected: 0, found: checkpoint.observedStepCount)
+    }
     var learner: PublishedLearner?
     if let stored = checkpoint.learner {
+      // Before networks are made that nobody stored.
+      let expected = configuration.actorShape(
+        domainCount: domainCount, watchedCount: watchedCount
+      ).parameterCount
+      guard stored.actor.values.count == expected else {
+        throw .checkpointOfOtherShape(
+          policy: Self.name, array: "actor", expected: expected, found: stored.actor.values.count)
+      }
       learner = makeLearner(watchedCount: watchedCount)
       try learner?.restore(stored)
     }

@@ -38,7 +38,8 @@ extension PublishedLearner {
     let (own, value) = (actor.shape.parameterCount, critic.shape.parameterCount)
     try Self.check("actor", [stored.actor, stored.targetActor] + stored.actorMoments, 4, own)
     try Self.check("critic", [stored.critic, stored.targetCritic] + stored.criticMoments, 4, value)
-    guard stored.stepCounts.count == 2, stored.stepCounts.allSatisfy({ $0 >= 0 }) else {
+    guard stored.stepCounts.count == 2, stored.stepCounts.allSatisfy({ (0...1 << 60).contains($0) })
+    else {
       throw .checkpointOfOtherShape(
         policy: ActorCriticPolicy.name, array: "optimizer steps", expected: 2,
         found: stored.stepCounts.count)

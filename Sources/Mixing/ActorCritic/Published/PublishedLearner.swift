@@ -35,14 +35,36 @@ struct PublishedLearner: Sendable {
 
   /// Adam's memory of one network.
   struct Moments: Sendable {
-    var first: [Float]
-    var second: [Float]
+    private var storage: (first: FloatArray, second: FloatArray)
     /// The optimizer steps so far, which the learning rate follows too.
     var stepCount = 0
 
     init(_ network: DenseNetwork) {
-      first = [Float](repeating: 0, count: network.shape.parameterCount)
-      second = first
+      let count = network.shape.parameterCount
+      storage = (FloatArray(count: count), FloatArray(count: count))
+    }
+
+    /// m `[parameter]`.
+    var first: [Float] {
+      get { storage.first.values }
+      set { storage.first = FloatArray(newValue) }
+    }
+
+    /// v `[parameter]`.
+    var second: [Float] {
+      get { storage.second.values }
+      set { storage.second = FloatArray(newValue) }
+    }
+
+    /// Changes both in place, after making them this value's own.
+    mutating func withArrays(_ body: (_ first: FloatArray, _ second: FloatArray) -> Void) {
+      if !isKnownUniquelyReferenced(&storage.first) {
+        storage.first = FloatArray(storage.first.values)
+      }
+      if !isKnownUniquelyReferenced(&storage.second) {
+        storage.second = FloatArray(storage.second.values)
+      }
+      body(storage.first, storage.second)
     }
   }
 
@@ -178,17 +200,16 @@ struct PublishedLearner: Sendable {
     decay: Double, _ context: KernelContext
   ) {
     moments.stepCount += 1
-    let (first, second) = (FloatArray(moments.first), FloatArray(moments.second))
+    let update = AdamWUpdate(
+      learningRate: Float(rate), weightDecay: Float(decay), beta1: momentDecays.first,
+      beta2: momentDecays.second, epsilon: 1e-8, step: moments.stepCount, gradientFactor: 1)
     network.withParameters { parameters in
-      context.adamW(
-        parameters, gradients: gradient, firstMoments: first, secondMoments: second,
-        range: 0..<parameters.count,
-        update: AdamWUpdate(
-          learningRate: Float(rate), weightDecay: Float(decay), beta1: momentDecays.first,
-          beta2: momentDecays.second, epsilon: 1e-8, step: moments.stepCount, gradientFactor: 1))
+      moments.withArrays { first, second in
+        context.adamW(
+          parameters, gradients: gradient, firstMoments: first, secondMoments: second,
+          range: 0..<parameters.count, update: update)
+      }
     }
-    moments.first = first.values
-    moments.second = second.values
   }
 
   /// μ of rows of states; the trace's outputs are the probabilities.
