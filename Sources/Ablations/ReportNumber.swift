@@ -41,16 +41,23 @@ enum ReportNumber {
     return trimmed(count)
   }
 
-  /// A number of any size and sign with at most three digits, and an exponent that 3 divides.
+  /// A number of any size and sign with at most three digits; one below 0.001 or above 999 has an
+  /// exponent that 3 divides.
   static func scientific(_ number: Double) -> String {
     guard number.isFinite, number.magnitude >= 1e-300 else { return number == 0 ? "0" : "–" }
     var (mantissa, exponent) = (number.magnitude, 0)
     while mantissa >= 999.5 { (mantissa, exponent) = (mantissa / 1000, exponent + 3) }
-    while mantissa < 0.9995 { (mantissa, exponent) = (mantissa * 1000, exponent - 3) }
-    var text = fixed(mantissa, digits: mantissa < 9.995 ? 2 : mantissa < 99.95 ? 1 : 0)
+    let isSmall = mantissa < 0.0009995
+    while isSmall, mantissa < 0.9995 { (mantissa, exponent) = (mantissa * 1000, exponent - 3) }
+    var text = fixed(mantissa, digits: digits(of: mantissa))
     while text.contains("."), text.hasSuffix("0") { text.removeLast() }
     if text.hasSuffix(".") { text.removeLast() }
     return (number < 0 ? "−" : "") + text + (exponent == 0 ? "" : "e\(exponent)")
+  }
+
+  /// The digits behind the point that show three of a number from 0.001 on.
+  private static func digits(of number: Double) -> Int {
+    [0.009995, 0.09995, 0.9995, 9.995, 99.95].firstIndex { number < $0 }.map { 5 - $0 } ?? 0
   }
 
   /// A number with as many digits behind the point as it needs, at most 3.

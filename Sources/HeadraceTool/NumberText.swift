@@ -22,14 +22,17 @@ enum NumberText {
     return "\(sign)\(scaled / scale)." + String(repeating: "0", count: digits - rest.count) + rest
   }
 
-  /// A number of any size with its sign and three digits.
+  /// A number of any size with its sign and three digits; one below 0.001 or above 999 has an
+  /// exponent that 3 divides.
   static func signed(_ number: Double) -> String {
     guard number.isFinite, number != 0 else { return number == 0 ? "0" : "\(number)" }
     var exponent = 0
     var mantissa = number.magnitude
     while mantissa >= 999.5 { (mantissa, exponent) = (mantissa / 1000, exponent + 3) }
-    while mantissa < 0.9995 { (mantissa, exponent) = (mantissa * 1000, exponent - 3) }
-    let digits = mantissa < 9.995 ? 2 : mantissa < 99.95 ? 1 : 0
+    let isSmall = mantissa < 0.0009995
+    while isSmall, mantissa < 0.9995 { (mantissa, exponent) = (mantissa * 1000, exponent - 3) }
+    let digits =
+      [0.009995, 0.09995, 0.9995, 9.995, 99.95].firstIndex { mantissa < $0 }.map { 5 - $0 } ?? 0
     let text = fixed(mantissa, digits: digits) + (exponent == 0 ? "" : "e\(exponent)")
     return (number < 0 ? "-" : "+") + text
   }
