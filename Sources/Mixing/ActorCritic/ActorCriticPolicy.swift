@@ -58,19 +58,20 @@ internal import Kernels
 ///
 /// Where it does harm: in the balanced noisy world, by 9 %, and with `state=gram` and `state=paper`
 /// by 20 to 24 %; and where excess loss is mostly the noise of the descent itself, which alignment
-/// knows nothing of: with three domains in noisy, 1.12 ± .11 (seeds 5000–5039).
+/// knows nothing of: with three domains in noisy, 1.26 ± .16 and balanced 1.30 ± .17 (`alignment`
+/// 1.24 ± .17 and 1.39 ± .18). With nine domains nothing is above 1.02.
 ///
 ///     headrace bench policies --arm ac-odm --arm ac-odm:gamma=0.95 \
 ///       --arm ac-odm:control=no-critic --arm ac-odm:state=gram --arm ac-odm:state=paper \
 ///       --arm alignment --arm alignment:memory=gram,rate=2 --arm odm:form=paper \
 ///       --against ac-odm:control=no-critic --against alignment \
 ///       --against alignment:memory=gram,rate=2
-///     headrace bench policies --domains 3 --permuted --seeds 5000-5039 --scenario noisy \
-///       --arm ac-odm
+///     headrace bench policies --domains 3 --permuted --arm ac-odm --arm alignment
+///     headrace bench policies --domains 9 --permuted --arm ac-odm --arm alignment
 ///
 /// Source: Ma et al. 2025, *AC-ODM: Actor-Critic Online Data Mixing for Sample-Efficient LLM
 /// Pretraining* (arXiv:2505.23878): the loop, the reward from gradient alignment and the paper's
-/// state are its.
+/// state.
 ///
 /// Departures from the source:
 /// - The actor has an optimizer and takes its own steps; the published code never steps it.
