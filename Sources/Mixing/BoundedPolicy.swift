@@ -4,9 +4,9 @@
 /// effective shares, and where it does not they are the bounded mixture. It has the policy's own
 /// name; the bounds are in the checkpoint.
 ///
-/// Each observation is one update, and each step that a policy is prepared for which follows the
-/// steps; ``MixtureBounds/largestMove`` holds for each. Preparing the same step again moves
-/// nothing.
+/// Each observation is one update; where the policy beneath follows the steps and reads no
+/// feedback, each step that it is prepared for is one. ``MixtureBounds/largestMove`` holds for
+/// each. Preparing the same step again moves nothing.
 ///
 /// Source: none; see ``MixtureBounds`` for the formulas.
 ///
@@ -80,13 +80,13 @@ public struct BoundedPolicy<Base: MixturePolicy>: MixturePolicy {
   /// Those of the policy beneath.
   public var rewards: [Double]? { base.rewards }
 
-  /// Prepares the policy beneath, and moves towards its mixture.
+  /// Prepares the policy beneath, and moves towards its mixture unless observations do that.
   ///
   /// - Parameter upcoming: which step comes next, and what came before it.
   /// - Throws: what the policy beneath throws.
   public mutating func prepare(for upcoming: UpcomingStep) throws(MixingError) {
     try base.prepare(for: upcoming)
-    guard base.followsSteps else { return }
+    guard base.followsSteps, !base.readsFeedback else { return }
     if upcoming.step > preparedStep {
       last = mixture
       preparedStep = upcoming.step

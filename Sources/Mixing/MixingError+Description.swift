@@ -217,6 +217,8 @@ extension MixingError: CustomStringConvertible {
       the checkpoint of policy '\(policy)' has \(found) numbers in its \(array), the configured \
       policy \(expected); resume with the same options and domains
       """
+    case .savedPolicyMalformed(let path, let underlying):
+      "\(path): cannot be read as a saved policy: \(explanation(underlying))"
     case .savedPolicyDiffers(let property, let saved, let configured):
       "the saved policy's \(property.rawValue): \(saved); here: \(configured); \(property.remedy)"
     case .checkpointArraysDamaged(let policy, let byteCount):

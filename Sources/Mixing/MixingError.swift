@@ -130,6 +130,8 @@ public enum MixingError: Error, Sendable {
   case checkpointMalformed(policy: String, underlying: any Error)
   /// An array of a checkpoint that has another size than the policy's own.
   case checkpointOfOtherShape(policy: String, array: String, expected: Int, found: Int)
+  /// A file that is not a saved policy, or is damaged.
+  case savedPolicyMalformed(path: String, underlying: any Error)
   /// A saved policy that differs from the configured one in what cannot be taken over.
   case savedPolicyDiffers(property: SavedPolicyProperty, saved: String, configured: String)
   /// Packed arrays that are not those of the checkpoint.

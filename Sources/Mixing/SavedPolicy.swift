@@ -131,8 +131,8 @@ extension SavedPolicy {
   /// - Parameters:
   ///   - bytes: the whole file.
   ///   - path: where it is, for errors.
-  /// - Throws: ``MixingError/fileMalformed(path:underlying:)`` with a ``SavedPolicyFault`` or a
-  ///   `DecodingError`.
+  /// - Throws: ``MixingError/savedPolicyMalformed(path:underlying:)`` with a ``SavedPolicyFault``
+  ///   or a `DecodingError`.
   public init(bytes: [UInt8], path: String) throws(MixingError) {
     do {
       let (json, arrays) = try Self.parts(bytes)
@@ -145,7 +145,7 @@ extension SavedPolicy {
       fields = Array(header.fields.utf8)
       self.arrays = Array(arrays)
     } catch {
-      throw .fileMalformed(path: path, underlying: error)
+      throw .savedPolicyMalformed(path: path, underlying: error)
     }
   }
 
@@ -154,7 +154,7 @@ extension SavedPolicy {
   /// - Parameter path: where it is.
   /// - Throws: ``MixingError/fileUnreadable(path:errorNumber:)``,
   ///   ``MixingError/fileTooLarge(path:byteLimit:)`` and
-  ///   ``MixingError/fileMalformed(path:underlying:)``.
+  ///   ``MixingError/savedPolicyMalformed(path:underlying:)``.
   public init(at path: String) throws(MixingError) {
     try self.init(bytes: SmallFile.read(path, byteLimit: Self.byteLimit), path: path)
   }
@@ -206,7 +206,7 @@ public enum SavedPolicyFault: Error, Equatable, CustomStringConvertible {
   /// What was found.
   public var description: String {
     switch self {
-    case .magic: "it is no saved policy; those begin with \"hrpolicy\""
+    case .magic: "it does not begin with \"hrpolicy\""
     case .version(let version): "it has version \(version); this program reads version 1"
     case .truncated(let byteCount): "its \(byteCount) bytes are not what it says its parts are"
     case .checksum: "its checksum is not that of its bytes; copy it again"

@@ -135,4 +135,30 @@ struct BoundedPolicyTests {
     }
     try expectResumesExactly(recipe, in: context, observing: feedback)
   }
+
+  @Test func aPolicyThatFollowsStepsAndLearnsMovesOncePerObservation() throws {
+    struct Restless: MixturePolicy {
+      struct Checkpoint: Codable, Sendable, Equatable { let mixture: Mixture }
+      static let name = "restless"
+      private(set) var mixture = Mixture.uniform(domainCount: 2)
+      let reason = "restless"
+      let followsSteps = true
+      let feedbackNeeds = FeedbackNeeds(losses: true)
+      var checkpoint: Checkpoint { Checkpoint(mixture: mixture) }
+      mutating func observe(_ feedback: Feedback) {
+        mixture = (try? Mixture(weights: [0, 1])) ?? mixture
+      }
+      mutating func restore(_ checkpoint: Checkpoint) { mixture = checkpoint.mixture }
+    }
+    let context = PolicyContext(domainNames: ["a", "b"], sequenceCounts: [1, 1])
+    var policy = try BoundedPolicy(
+      Restless(), bounds: MixtureBounds(largestMove: 0.125), in: context)
+    var weights: [Double] = []
+    for step in 1...4 {
+      try policy.prepare(for: UpcomingStep(step: step, tokenTotal: 0))
+      weights.append(policy.mixture.weight(ofDomain: 0))
+      policy.observe(Feedback(step: step, losses: [1, 1], tokenCounts: [1, 1]))
+    }
+    #expect(weights == [0.5, 0.375, 0.25, 0.125])
+  }
 }
