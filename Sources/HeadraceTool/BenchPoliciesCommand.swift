@@ -10,11 +10,14 @@ struct BenchPoliciesCommand: ParsableCommand {
     abstract: "Compares policies on synthetic worlds of linear regressions.",
     discussion: """
       Every policy trains the same small models from the same seeds. The numbers are final excess
-      loss as a part of the uniform mixture's: the mean over the seeds and its standard error; less
-      is better. With --against, the paired differences from another arm follow, with their 95 %
-      intervals. Scenarios: sym (domains alike), noisy (one mostly noise), transfer (one helps the
-      others), unequal (learned at different speeds). Worlds: gaussian, and balanced, where every
-      domain begins equally far from its optimum.
+      loss as a part of the uniform mixture's, less being better: first the mean of the seeds' own
+      ratios and its standard error, then the mean loss over the uniform mixture's mean loss. Where
+      what is left is mostly the noise of the descent, a few lucky runs of the uniform mixture
+      carry the first; the arm "uniform, other samples" shows how far. With --against, the paired
+      differences from another arm follow, with their 95 % intervals. Scenarios: sym (all alike),
+      noisy (one mostly noise), transfer (one helps the others), unequal (learned at different
+      speeds). Worlds: gaussian, and balanced, where every domain begins equally far from its
+      optimum.
 
       EXAMPLES
         headrace bench policies

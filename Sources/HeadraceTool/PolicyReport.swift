@@ -16,6 +16,8 @@ struct PolicyReport: Encodable {
     let arm: String
     /// Final excess loss / uniform's, by world.
     let ratios: [SampleMean]
+    /// Mean final excess loss / uniform's mean, by world; nil for differences.
+    var ratiosOfMeans: [SampleRatio]?
   }
 
   /// The paired differences from one arm.
@@ -31,6 +33,7 @@ struct PolicyReport: Encodable {
 
   init(_ comparison: PolicyComparison, _ result: PolicyComparison.Result, against: [String]) {
     let arms = comparison.arms.map(\.name)
+    let ratios = result.ratios
     seedCount = comparison.seeds.count
     worlds = comparison.worlds.indices.map { world in
       let configuration = comparison.worlds[world]
@@ -40,7 +43,11 @@ struct PolicyReport: Encodable {
         uniformExcessLoss: SampleMean(of: result.uniform[world]).mean)
     }
     rows = arms.indices.map { arm in
-      Row(arm: arms[arm], ratios: result.ratios.map { SampleMean(of: $0[arm]) })
+      Row(
+        arm: arms[arm], ratios: ratios.map { SampleMean(of: $0[arm]) },
+        ratiosOfMeans: zip(result.excessLosses, result.uniform).map {
+          SampleRatio(of: $0[arm], to: $1)
+        })
     }
     differences = against.map { name in
       let base = arms.firstIndex(of: name)
@@ -49,7 +56,7 @@ struct PolicyReport: Encodable {
         rows: arms.indices.filter { $0 != base }.map { arm in
           Row(
             arm: arms[arm],
-            ratios: result.ratios.map { world in
+            ratios: ratios.map { world in
               // The uniform mixture's own ratio is 1 in every world.
               let other = base.map { world[$0] } ?? world[arm].map { _ in 1 }
               return SampleMean(of: zip(world[arm], other).map(-))
@@ -62,10 +69,15 @@ struct PolicyReport: Encodable {
   var text: String {
     let headers = worlds.map { ($0.isBalanced ? "balanced " : "gaussian ") + $0.scenario }
     var table = TextTable(names: "final excess loss / uniform", numbers: headers)
-    for row in rows { table.append([row.arm] + row.ratios.map(Self.value)) }
+    var means = TextTable(names: "mean excess loss / uniform's", numbers: headers)
+    for row in rows {
+      table.append([row.arm] + row.ratios.map { Self.value($0.mean, $0.standardError) })
+      means.append(
+        [row.arm] + (row.ratiosOfMeans ?? []).map { Self.value($0.ratio, $0.standardError) })
+    }
     var text =
       "\(seedCount) seeds, \(worlds.first?.domainCount ?? 0) domains; mean ± standard error\n\n"
-      + table.text
+      + table.text + "\n\n" + means.text
     for difference in differences {
       var table = TextTable(names: "difference from \(difference.against)", numbers: headers)
       for row in difference.rows { table.append([row.arm] + row.ratios.map(Self.interval)) }
@@ -74,9 +86,9 @@ struct PolicyReport: Encodable {
     return text
   }
 
-  private static func value(_ mean: SampleMean) -> String {
-    let value = NumberText.fixed(mean.mean, digits: 3)
-    return mean.standardError.map { "\(value) ± \(NumberText.fixed($0, digits: 3))" } ?? value
+  private static func value(_ number: Double, _ error: Double?) -> String {
+    let value = NumberText.fixed(number, digits: 3)
+    return error.map { "\(value) ± \(NumberText.fixed($0, digits: 3))" } ?? value
   }
 
   private static func interval(_ mean: SampleMean) -> String {

@@ -16,7 +16,7 @@ package struct FuzzedParser: Sendable {
   /// Every parser.
   package static let all: [FuzzedParser] =
     nativeParsers + manifestParsers + mdsParsers + [megatronParser] + textParsers + loadingParsers
-    + [resumeParser] + packingParsers
+    + [resumeParser] + packingParsers + policyParsers
 
   /// Reads one input; ends the process where something that must hold does not.
   ///
@@ -31,6 +31,8 @@ package struct FuzzedParser: Sendable {
     } catch let error as LoadingError {
       expect(!"\(error)".isEmpty, "an error says something")
     } catch let error as MixingError {
+      expect(!"\(error)".isEmpty, "an error says something")
+    } catch let error as GradientError {
       expect(!"\(error)".isEmpty, "an error says something")
     } catch let error as DocumentFailure {
       expect(!"\(error.fault)".isEmpty, "an error says something")

@@ -57,9 +57,14 @@ internal import Kernels
 ///   until it is frozen; then it needs no gradients.
 ///
 /// Where it does harm: in the balanced noisy world, by 9 %, and with `state=gram` and `state=paper`
-/// by 20 to 24 %; and where excess loss is mostly the noise of the descent itself, which alignment
-/// knows nothing of: with three domains in noisy, 1.26 ± .16 and balanced 1.30 ± .17 (`alignment`
-/// 1.24 ± .17 and 1.39 ± .18). With nine domains nothing is above 1.02.
+/// by 20 to 24 %. With nine domains nothing is above 1.02.
+///
+/// Where excess loss is mostly the noise of the descent itself, alignment knows nothing of it and
+/// the ratio says little: with three domains in noisy this has 1.26 ± .16 (balanced 1.30 ± .17),
+/// the oracle that follows the expected gradients has 1.35 ± .20, and uniform itself with other
+/// samples 1.64 ± .32, since a few lucky runs of uniform carry the mean. Mean loss over uniform's
+/// mean loss is 1.04 ± .13 there (balanced 1.00 ± .12), and 1.05 ± .04 (1.08 ± .04) with 400 seeds:
+/// no gain, and a small loss.
 ///
 ///     headrace bench policies --arm ac-odm --arm ac-odm:gamma=0.95 \
 ///       --arm ac-odm:control=no-critic --arm ac-odm:state=gram --arm ac-odm:state=paper \

@@ -17,10 +17,19 @@ package final class LinearWorldNoise: Sendable {
   package let roleOrder: [Int]
 
   /// Makes the numbers of `seed`; of `configuration` only the sizes are read.
-  package init(seed: UInt64, for configuration: LinearWorldConfiguration) {
+  ///
+  /// - Parameters:
+  ///   - seed: what all numbers follow from.
+  ///   - configuration: the sizes.
+  ///   - isRedrawn: whether inputs and label noise are others than the seed's usual ones, with the
+  ///     same true parameters, roles and draws.
+  package init(
+    seed: UInt64, for configuration: LinearWorldConfiguration, isRedrawn: Bool = false
+  ) {
     self.seed = seed
     let sampleTotal = configuration.stepCount * configuration.sampleCount
-    var generator = SeededGenerator(seed: seed, stream: "world samples")
+    var generator = SeededGenerator(
+      seed: seed, stream: isRedrawn ? "world samples, redrawn" : "world samples")
     normals = (0..<sampleTotal * (configuration.inputCount + 1)).map { _ in
       Float(generator.nextNormal())
     }

@@ -12,7 +12,7 @@ extension PolicyArm {
   package static func table(from registry: PolicyRegistry = .builtIn) throws(MixingError)
     -> [PolicyArm]
   {
-    var arms = [vertexOracle, softOracle, frozenRandomMixture]
+    var arms = [vertexOracle, softOracle, uniformOfOtherSamples, frozenRandomMixture]
     func add(_ name: String, _ policy: String, _ options: [[String: String]]) throws(MixingError) {
       guard registry.names.contains(policy) else { return }
       var recipes: [PolicyRecipe] = []

@@ -17,6 +17,9 @@ package struct PolicyArm: Sendable {
   /// What its policies are told of the gradients.
   let measurement: LinearWorld.Measurement
 
+  /// Whether its runs see other samples than all other arms' runs.
+  let isRedrawn: Bool
+
   /// Makes the policies for a world; the arm's score is their mean.
   let makePolicies: @Sendable (LinearWorld) throws(MixingError) -> [any MixturePolicy]
 
@@ -28,6 +31,7 @@ package struct PolicyArm: Sendable {
   package init(_ name: String, _ recipes: [PolicyRecipe]) {
     self.name = name
     measurement = .samples
+    isRedrawn = false
     makePolicies = { world throws(MixingError) in
       var policies: [any MixturePolicy] = []
       for recipe in recipes { policies.append(try recipe.makePolicy(in: world.context)) }
@@ -38,10 +42,12 @@ package struct PolicyArm: Sendable {
   /// Creates an arm of one policy for each world.
   init(
     _ name: String, measuring measurement: LinearWorld.Measurement = .samples,
+    isRedrawn: Bool = false,
     make: @escaping @Sendable (LinearWorld) throws(MixingError) -> any MixturePolicy
   ) {
     self.name = name
     self.measurement = measurement
+    self.isRedrawn = isRedrawn
     makePolicies = { world throws(MixingError) in [try make(world)] }
   }
 
@@ -54,6 +60,12 @@ package struct PolicyArm: Sendable {
     let weights = world.context.domainNames.map { _ in exp(0.4 * generator.nextNormal()) }
     return StaticPolicy(try Mixture(normalizing: weights))
   }
+
+  /// The uniform mixture once more with other inputs and other label noise: what ratios are worth
+  /// where a policy changes nothing but the luck of the samples.
+  package static let uniformOfOtherSamples = PolicyArm(
+    "uniform, other samples", isRedrawn: true
+  ) { StaticPolicy(.uniform(domainCount: $0.configuration.domainCount)) }
 
   /// The best domain by the expected gradients, above a floor.
   package static let vertexOracle = PolicyArm("oracle, best domain", measuring: .expectations) {

@@ -22,8 +22,14 @@ package struct PolicyComparison: Sendable {
   package struct Result: Sendable {
     /// The excess loss of the uniform mixture `[world][seed]`.
     package let uniform: [[Double]]
+    /// The final excess losses `[world][arm][seed]`.
+    package let excessLosses: [[[Double]]]
     /// Final excess loss / uniform's, `[world][arm][seed]`.
-    package let ratios: [[[Double]]]
+    package var ratios: [[[Double]]] {
+      zip(excessLosses, uniform).map { world, uniform in
+        world.map { arm in zip(arm, uniform).map { $0 / $1 } }
+      }
+    }
   }
 
   /// Runs everything, seed by seed on all cores.
@@ -48,10 +54,8 @@ package struct PolicyComparison: Sendable {
     }
     return Result(
       uniform: worlds.indices.map { world in columns.map { $0.uniform[world] } },
-      ratios: worlds.indices.map { world in
-        arms.indices.map { arm in
-          columns.map { $0.arms[world][arm] / $0.uniform[world] }
-        }
+      excessLosses: worlds.indices.map { world in
+        arms.indices.map { arm in columns.map { $0.arms[world][arm] } }
       })
   }
 
@@ -82,12 +86,20 @@ package struct PolicyComparison: Sendable {
       for arm in arms {
         let policies = try arm.makePolicies(world)
         var sum = 0.0
-        for policy in policies { sum += try Self.score(policy, arm.measurement, in: world) }
+        let seen = arm.isRedrawn ? Self.redrawn(configuration, seed: seed) : world
+        for policy in policies { sum += try Self.score(policy, arm.measurement, in: seen) }
         row.append(sum / Double(policies.count))
       }
       scores.arms.append(row)
     }
     return scores
+  }
+
+  private static func redrawn(
+    _ configuration: LinearWorldConfiguration, seed: UInt64
+  ) -> LinearWorld {
+    LinearWorld(
+      configuration, noise: LinearWorldNoise(seed: seed, for: configuration, isRedrawn: true))
   }
 
   private static func score(
