@@ -18,6 +18,8 @@ internal import Mixing
 ///                          copies of the files that the policy was given
 ///     policy.saved         what the policy learned, where it learns, when the run has ended or was
 ///                          stopped
+///     mixture.json         the mean over the steps of the mixtures that were asked for, when the
+///                          run has ended; a static policy takes it
 ///     record.json          when the run has ended
 ///     report.html, .svg    made from record and metrics, as is mixture.svg
 public struct RunFolder: Sendable, Equatable {
@@ -45,6 +47,8 @@ public struct RunFolder: Sendable, Equatable {
   public var picturePath: String { path + "/report.svg" }
   /// The picture of the asked mixture that is made from record and metrics.
   public var mixturePicturePath: String { path + "/mixture.svg" }
+  /// The mean over the steps of the asked mixtures.
+  public var meanMixturePath: String { path + "/mixture.json" }
   /// What the policy learned, for other runs.
   public var savedPolicyPath: String { path + "/policy.saved" }
   /// The folder of the checkpoints.
@@ -53,7 +57,7 @@ public struct RunFolder: Sendable, Equatable {
   /// The folders and files that a run writes.
   private static let entries: Set<String> = [
     "configuration.json", Ledger.fileName, "metrics.jsonl", "record.json", "report.html",
-    "report.svg", "mixture.svg", "checkpoints", "policy.saved", "policy-from",
+    "report.svg", "mixture.svg", "mixture.json", "checkpoints", "policy.saved", "policy-from",
     "policy-ledger",
     "policy-file",
   ]
