@@ -44,7 +44,8 @@
 /// Departures from the source: of *doge*, for the other form has none,
 ///
 /// 1. The mixture is used in the same run, at the next step. In the source batches are uniform, the
-///    gradients are weighted, and the mean mixture of a proxy run is what a second run uses.
+///    gradients are weighted, and the mean mixture of a proxy run is what a second run uses; that
+///    of any run of `headrace train` is its `mixture.json`, for `--policy static`.
 /// 2. The self term is the unbiased one unless another is asked for; the source's is the measured
 ///    square (`in`).
 /// 3. η is fixed: the source's is the learning rate of the step.

@@ -117,6 +117,9 @@ extension MixturePolicy {
       let decoder = JSONDecoder()
       decoder.userInfo = PackedBytes(erased.arrays).userInfo
       saved = try decoder.decode(Checkpoint.self, from: Data(erased.fields))
+    } catch let error as MixingError {
+      // A part of the checkpoint has found by itself that it belongs to another setting.
+      throw error
     } catch {
       throw .checkpointMalformed(policy: Self.name, underlying: error)
     }

@@ -41,10 +41,7 @@ extension ActorCriticConfiguration {
       reward = try options.choice("reward", default: .lagged)
     }
     control = try options.choice("control", default: control)
-    let mixture = options.values.filter { StaticMixture.optionMeanings[$0.key] != nil }
-    if !mixture.isEmpty {
-      initial = try StaticMixture(options: mixture, ofPolicy: options.policy)
-    }
+    initial = try options.initialMixture(default: initial)
     isFrozen = try options.flag("freeze", default: isFrozen)
     try readObjective(options)
     try readLearning(options)
@@ -73,5 +70,31 @@ extension ActorCriticConfiguration {
     }
     smoothing = try options.number("smoothing", default: smoothing, in: 0...0.9999)
     seed = UInt64(try options.integer("seed", default: 0, in: 0...Int.max))
+  }
+
+  /// The options by which the same is asked for by name, but for the saved policy.
+  var options: [String: String] {
+    var options = initial.options
+    options["preset"] = ActorCriticPolicy.preset
+    options["state"] = state.rawValue
+    options["reward"] = rewardForm.rawValue
+    options["control"] = control.rawValue
+    options["gamma"] = "\(discount)"
+    options["tau"] = "\(softUpdateRate)"
+    options["entropy"] = "\(entropyWorth)"
+    options["move-cost"] = "\(moveCost)"
+    options["uniform-share"] = "\(uniformShare)"
+    options["warm-up"] = "\(warmUpStepCount)"
+    options["learning-rate"] = "\(learningRate)"
+    options["decay"] = "\(decay)"
+    options["updates"] = "\(updatesPerStep)"
+    options["transitions"] = "\(transitionsPerUpdate)"
+    options["units"] = "\(unitCount)"
+    options["capacity"] = "\(capacity)"
+    options["half-weight"] = noiseVariance.isFinite ? "\(noiseVariance)" : nil
+    options["smoothing"] = "\(smoothing)"
+    options["seed"] = "\(seed)"
+    options["freeze"] = "\(isFrozen)"
+    return options
   }
 }

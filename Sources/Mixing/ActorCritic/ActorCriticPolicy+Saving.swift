@@ -14,7 +14,7 @@ extension ActorCriticPolicy {
   }
 
   /// The name of this preset of `ac-odm`.
-  static let preset = "repaired"
+  static let preset = ActorCriticPreset.repaired.rawValue
 
   /// Returns the two networks, which any number of domains can start from.
   ///

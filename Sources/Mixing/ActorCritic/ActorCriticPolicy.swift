@@ -236,6 +236,8 @@ public struct ActorCriticPolicy: MixturePolicy {
 extension ActorCriticPolicy {
   /// The networks, their optimizers, the replay buffer and everything else that is remembered.
   public struct Checkpoint: Codable, Sendable, Equatable {
+    // The first field, so that the checkpoint of another preset is known before it is read.
+    let settings: PresetSettings<ActorCriticPolicy>
     let mixture: Mixture
     let rewards: [Double]?
     let memory: PolicyStateEstimator.Memory
@@ -248,10 +250,16 @@ extension ActorCriticPolicy {
     let decisions: DecisionLog
   }
 
+  /// The options that the policy was made with.
+  private var settings: PresetSettings<ActorCriticPolicy> {
+    PresetSettings(configuration.options, startsFromSaved: isLoaded)
+  }
+
   /// What to store.
   public var checkpoint: Checkpoint {
     Checkpoint(
-      mixture: mixture, rewards: rewards, memory: estimator.memory, learner: learner.checkpoint,
+      settings: settings, mixture: mixture, rewards: rewards, memory: estimator.memory,
+      learner: learner.checkpoint,
       replay: replay.checkpoint, generator: generator,
       policyState: policyState.map { PackedArray($0) }, observedStepCount: observedStepCount,
       droppedStepCount: droppedStepCount, decisions: decisions)
@@ -260,10 +268,13 @@ extension ActorCriticPolicy {
   /// Goes on from a checkpoint of a run with the same configuration.
   ///
   /// - Parameter checkpoint: what was stored.
-  /// - Throws: ``MixingError/mixtureDomainCount(expected:found:)`` or
+  /// - Throws: ``MixingError/checkpointOfOtherSetting(policy:option:saved:configured:)``,
+  ///   ``MixingError/mixtureDomainCount(expected:found:)`` or
   ///   ``MixingError/checkpointOfOtherShape(policy:array:expected:found:)``; nothing has changed
   ///   then.
   public mutating func restore(_ checkpoint: Checkpoint) throws(MixingError) {
+    try PolicySettings.requireSame(
+      saved: checkpoint.settings.options, configured: settings.options, policy: Self.name)
     let domainCount = mixture.domainCount
     guard checkpoint.mixture.domainCount == domainCount else {
       throw .mixtureDomainCount(expected: domainCount, found: checkpoint.mixture.domainCount)

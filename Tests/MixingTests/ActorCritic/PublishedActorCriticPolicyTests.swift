@@ -233,14 +233,4 @@ struct PublishedActorCriticPolicyTests {
       }
     }
   }
-
-  @Test func aCheckpointOfTheOtherPresetIsRefused() throws {
-    let saved = try learned(.paper).erasedCheckpoint()
-    var other: any MixturePolicy = try PublishedActorCriticPolicy(small(.released), in: context())
-    #expect(throws: MixingError.self) { try other.restore(from: saved) }
-    other = try ActorCriticPolicy(in: context())
-    #expect(throws: MixingError.self) { try other.restore(from: saved) }
-    other = try PublishedActorCriticPolicy(small(.paper) { $0.width = 9 }, in: context())
-    #expect(throws: MixingError.self) { try other.restore(from: saved) }
-  }
 }

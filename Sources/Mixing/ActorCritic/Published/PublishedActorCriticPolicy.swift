@@ -227,7 +227,8 @@ public struct PublishedActorCriticPolicy: MixturePolicy {
 extension PublishedActorCriticPolicy {
   /// Everything that is remembered.
   public struct Checkpoint: Codable, Sendable, Equatable {
-    let form: ActorCriticPreset
+    // The first field, so that the checkpoint of another preset is known before it is read.
+    let settings: PresetSettings<PublishedActorCriticPolicy>
     let mixture: Mixture
     let rewards: [Double]?
     let state: PublishedState
@@ -240,10 +241,15 @@ extension PublishedActorCriticPolicy {
     let learner: PublishedLearner.Checkpoint?
   }
 
+  /// The options that the policy was made with.
+  private var settings: PresetSettings<PublishedActorCriticPolicy> {
+    PresetSettings(configuration.options, startsFromSaved: saved != nil)
+  }
+
   /// What to store.
   public var checkpoint: Checkpoint {
     Checkpoint(
-      form: configuration.form, mixture: mixture, rewards: rewards, state: state, shares: shares,
+      settings: settings, mixture: mixture, rewards: rewards, state: state, shares: shares,
       replay: replay.checkpoint, generator: generator, decisions: decisions,
       policyState: policyState.map { PackedArray($0) }, observedStepCount: observedStepCount,
       learner: learner?.checkpoint)
@@ -252,22 +258,19 @@ extension PublishedActorCriticPolicy {
   /// Goes on from a checkpoint of a run with the same configuration.
   ///
   /// - Parameter checkpoint: what was stored.
-  /// - Throws: ``MixingError/mixtureDomainCount(expected:found:)``,
-  ///   ``MixingError/savedPolicyDiffers(property:saved:configured:)`` for the other preset, or
+  /// - Throws: ``MixingError/checkpointOfOtherSetting(policy:option:saved:configured:)``,
+  ///   ``MixingError/mixtureDomainCount(expected:found:)``, or
   ///   ``MixingError/checkpointOfOtherShape(policy:array:expected:found:)``; nothing has changed
   ///   then.
   public mutating func restore(_ checkpoint: Checkpoint) throws(MixingError) {
+    try PolicySettings.requireSame(
+      saved: checkpoint.settings.options, configured: settings.options, policy: Self.name)
     let domainCount = context.domainCount
     for count in [
       checkpoint.mixture.domainCount, checkpoint.state.domainCount, checkpoint.shares.domainCount,
       checkpoint.rewards?.count ?? domainCount,
     ] where count != domainCount {
       throw .mixtureDomainCount(expected: domainCount, found: count)
-    }
-    guard checkpoint.form == configuration.form else {
-      throw .savedPolicyDiffers(
-        property: .preset, saved: checkpoint.form.rawValue,
-        configured: configuration.form.rawValue)
     }
     let watchedCount = checkpoint.learner?.watchedCount ?? 0
     guard (0...PublishedLearner.watchedLimit).contains(watchedCount) else {

@@ -99,4 +99,17 @@ extension PublishedConfiguration {
     seed = UInt64(try options.integer("seed", default: 0, in: 0...Int.max))
     isFrozen = try options.flag("freeze", default: isFrozen)
   }
+
+  /// The options by which the same is asked for by name, but for the saved policy.
+  var options: [String: String] {
+    var options = [
+      "preset": form.rawValue, "width": "\(width)", "layers": "\(layerCount)",
+      "capacity": "\(capacity)", "transitions": "\(transitionsPerUpdate)", "gamma": "\(discount)",
+      "tau": "\(softUpdateRate)", "learning-rate": "\(learningRateMaximum)",
+      "learning-rate-minimum": "\(learningRateMinimum)", "decay": "\(decay)",
+      "reward-smoothing": "\(rewardSmoothing)", "seed": "\(seed)", "freeze": "\(isFrozen)",
+    ]
+    options["warm-up"] = warmUpStepCount.map { "\($0)" }
+    return options
+  }
 }

@@ -70,8 +70,7 @@ package struct PerplexityShares: Sendable, Equatable, Codable {
         logs[domain] = new
         continue
       }
-      let (low, high) = (min(old, new), max(old, new))
-      logs[domain] = high + log1p(exp(low - high))
+      logs[domain] = Simplex.logAdd(old, new)
     }
   }
 
