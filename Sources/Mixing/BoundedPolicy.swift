@@ -109,9 +109,12 @@ public struct BoundedPolicy<Base: MixturePolicy>: MixturePolicy {
     mixture = projection.mixture(base.mixture, after: last)
   }
 
+  /// That of the policy beneath.
+  public var isSavable: Bool { base.isSavable }
+
   /// Returns what the policy beneath has learned.
   ///
-  /// - Returns: nil if it learns nothing that could be saved.
+  /// - Returns: what the policy beneath returns.
   /// - Throws: what the policy beneath throws.
   public func savedPolicy() throws(MixingError) -> SavedPolicy? { try base.savedPolicy() }
 

@@ -46,8 +46,10 @@ struct TestLearner: MixturePolicy {
     }
   }
 
+  var isSavable: Bool { reading != .nothing }
+
   func savedPolicy() throws(MixingError) -> SavedPolicy? {
-    guard reading != .nothing else { return nil }
+    guard isSavable else { return nil }
     return try SavedPolicy(policy: Self.name, domainNames: domainNames, contents: state)
   }
 

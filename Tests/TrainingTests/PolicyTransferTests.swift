@@ -80,10 +80,29 @@ struct PolicyTransferTests {
     #expect(try bytes(file + "-again") == whole)
   }
 
+  @Test(arguments: [
+    [:], ["state": "gram"], ["state": "paper"], ["floor": "0.05"],
+    ["preset": "paper", "width": "8", "layers": "2"],
+    ["preset": "released", "width": "8", "layers": "2"],
+  ])
+  func `what ac-odm learns is saved, whatever the preset`(options: [String: String]) throws {
+    let file = scratch.path + "/learned.policy"
+    var configuration = scratch.learnerConfiguration(.gradients)
+    configuration.policy = "ac-odm"
+    configuration.policyOptions = options
+    var run = scratch.learnerRun("run", configuration)
+    run.savedPolicyPath = file
+    _ = try run.start()
+    #expect(try SavedPolicy(at: file).policy == "ac-odm")
+  }
+
   @Test func `a policy that learns nothing is refused before a step is made`() throws {
-    for reading in [nil, TestLearner.Reading.nothing] {
-      var configuration = scratch.configuration()
-      if let reading { configuration = scratch.learnerConfiguration(reading) }
+    var random = scratch.learnerConfiguration(.gradients)
+    random.policy = "ac-odm"
+    random.policyOptions = ["control": "frozen-random", "state": "paper"]
+    for configuration in [
+      scratch.configuration(), scratch.learnerConfiguration(.nothing), random,
+    ] {
       var run = scratch.learnerRun("run", configuration)
       run.savedPolicyPath = scratch.path + "/none.policy"
       #expect {

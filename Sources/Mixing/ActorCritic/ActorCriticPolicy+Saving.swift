@@ -16,11 +16,15 @@ extension ActorCriticPolicy {
   /// The name of this preset of `ac-odm`.
   static let preset = ActorCriticPreset.repaired.rawValue
 
+  /// True but for the random actor, which nothing was learned by.
+  public var isSavable: Bool { configuration.control != .frozenRandom }
+
   /// Returns the two networks, which any number of domains can start from.
   ///
-  /// - Returns: what ``init(_:in:startingFrom:)`` takes.
+  /// - Returns: what ``init(_:in:startingFrom:)`` takes; nil for the random actor.
   /// - Throws: ``MixingError/checkpointNotEncodable(policy:underlying:)``.
   public func savedPolicy() throws(MixingError) -> SavedPolicy? {
+    guard isSavable else { return nil }
     let networks = learner.checkpoint
     return try SavedPolicy(
       policy: Self.name, domainNames: domainNames,

@@ -17,6 +17,9 @@ extension PublishedActorCriticPolicy {
     }
   }
 
+  /// True, although there is nothing to save before the first observation.
+  public var isSavable: Bool { true }
+
   /// Returns the actor and the critic, which a run with the same domains can start from.
   ///
   /// - Returns: nil before the first observation.
