@@ -72,7 +72,7 @@ struct TestLearner: MixturePolicy {
     guard !isFrozen else { return .nothing }
     return switch reading {
     case .losses: FeedbackNeeds(losses: true)
-    case .gradients: FeedbackNeeds(losses: true, gram: true, smoothing: 0.8)
+    case .gradients: FeedbackNeeds(losses: true, gram: true, smoothing: 0.8, lagged: true)
     case .norms: FeedbackNeeds(norms: true)
     // Needs that change while the run goes on.
     case .halfway:

@@ -35,6 +35,7 @@ extension ActorCriticPolicy {
 
   /// Takes over the networks of a saved policy.
   mutating func load(_ saved: SavedPolicy) throws(MixingError) {
+    try saved.requirePreset(Self.preset)
     let contents = try saved.contents(as: Contents.self, ofPolicy: Self.name)
     func check(
       _ property: SavedPolicyProperty, _ saved: String, _ configured: String
@@ -43,7 +44,6 @@ extension ActorCriticPolicy {
         throw .savedPolicyDiffers(property: property, saved: saved, configured: configured)
       }
     }
-    try check(.preset, contents.preset, Self.preset)
     try check(.state, contents.state.rawValue, configuration.state.rawValue)
     try check(.networks, "\(contents.unitCount) units", "\(configuration.unitCount) units")
     let count = learner.critic.parameters.count

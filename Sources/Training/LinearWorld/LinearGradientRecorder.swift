@@ -46,7 +46,7 @@ struct LinearGradientRecorder {
       report.squaredNorms = norms
     }
     if let smoothing = needs.smoothing {
-      report.laggedAlignments = alignments(of: means)
+      if needs.lagged { report.laggedAlignments = alignments(of: means) }
       smooth(means, counts: trainee.counts, squaredNorms: norms, smoothing)
       report.alignments = zip(alignments(of: smoothedMeans), noiseOfSelfTerms).map(-)
     }

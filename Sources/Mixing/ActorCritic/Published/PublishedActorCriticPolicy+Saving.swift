@@ -40,6 +40,7 @@ extension PublishedActorCriticPolicy {
     from saved: SavedPolicy, _ configuration: PublishedConfiguration, _ context: PolicyContext,
     _ stepCount: Int
   ) throws(MixingError) -> PublishedLearner {
+    try saved.requirePreset(configuration.form.rawValue)
     let contents = try saved.contents(as: Contents.self, ofPolicy: name)
     func check(
       _ property: SavedPolicyProperty, _ saved: String, _ configured: String
@@ -48,7 +49,6 @@ extension PublishedActorCriticPolicy {
         throw .savedPolicyDiffers(property: property, saved: saved, configured: configured)
       }
     }
-    try check(.preset, contents.preset.rawValue, configuration.form.rawValue)
     try check(
       .networks, "\(contents.layerCount) layers of \(contents.width)",
       "\(configuration.layerCount) layers of \(configuration.width)")
