@@ -45,19 +45,11 @@ enum ReportNumber {
   /// exponent that 3 divides.
   static func scientific(_ number: Double) -> String {
     guard number.isFinite, number.magnitude >= 1e-300 else { return number == 0 ? "0" : "–" }
-    var (mantissa, exponent) = (number.magnitude, 0)
-    while mantissa >= 999.5 { (mantissa, exponent) = (mantissa / 1000, exponent + 3) }
-    let isSmall = mantissa < 0.0009995
-    while isSmall, mantissa < 0.9995 { (mantissa, exponent) = (mantissa * 1000, exponent - 3) }
-    var text = fixed(mantissa, digits: digits(of: mantissa))
+    let parts = ThreeDigits(number)
+    var text = fixed(parts.mantissa, digits: parts.fractionDigits)
     while text.contains("."), text.hasSuffix("0") { text.removeLast() }
     if text.hasSuffix(".") { text.removeLast() }
-    return (number < 0 ? "−" : "") + text + (exponent == 0 ? "" : "e\(exponent)")
-  }
-
-  /// The digits behind the point that show three of a number from 0.001 on.
-  private static func digits(of number: Double) -> Int {
-    [0.009995, 0.09995, 0.9995, 9.995, 99.95].firstIndex { number < $0 }.map { 5 - $0 } ?? 0
+    return (number < 0 ? "−" : "") + text + parts.exponentText
   }
 
   /// A number with as many digits behind the point as it needs, at most 3.
@@ -74,5 +66,28 @@ enum ReportNumber {
     if whole < 60 { return "\(fixed(seconds, digits: 1)) s" }
     if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }
     return "\(whole / 3600) h \(whole / 60 % 60) min"
+  }
+}
+
+/// A number of any size as three digits are shown of it; one below 0.001 or above 999 has an
+/// exponent that 3 divides.
+package struct ThreeDigits {
+  /// What stands before the exponent, without a sign.
+  package let mantissa: Double
+  /// The digits behind its point.
+  package let fractionDigits: Int
+  /// `e` and the exponent; empty for 0.
+  package let exponentText: String
+
+  /// Takes a finite number apart.
+  package init(_ number: Double) {
+    var (mantissa, exponent) = (number.magnitude, 0)
+    while mantissa >= 999.5 { (mantissa, exponent) = (mantissa / 1000, exponent + 3) }
+    let isSmall = mantissa > 0 && mantissa < 0.0009995
+    while isSmall, mantissa < 0.9995 { (mantissa, exponent) = (mantissa * 1000, exponent - 3) }
+    self.mantissa = mantissa
+    fractionDigits =
+      [0.009995, 0.09995, 0.9995, 9.995, 99.95].firstIndex { mantissa < $0 }.map { 5 - $0 } ?? 0
+    exponentText = exponent == 0 ? "" : "e\(exponent)"
   }
 }

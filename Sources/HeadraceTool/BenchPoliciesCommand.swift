@@ -118,12 +118,9 @@ struct BenchPoliciesCommand: ParsableCommand {
   /// Reads `policy:option=value,option=value`.
   private static func arm(_ text: String) throws(MixingError) -> PolicyArm {
     let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-    var options: [String: String] = [:]
-    for item in parts.count > 1 ? parts[1].split(separator: ",") : [] {
-      let pair = item.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-      options[String(pair[0])] = pair.count > 1 ? String(pair[1]) : ""
-    }
-    let recipe = try PolicyRegistry.builtIn.recipe(named: String(parts[0]), options: options)
+    let options = parts.count > 1 ? parts[1].split(separator: ",").map(String.init) : []
+    let recipe = try PolicyRegistry.builtIn.recipe(
+      named: String(parts[0]), options: LoaderArguments.options(of: options))
     return PolicyArm(text, [recipe])
   }
 

@@ -1,3 +1,5 @@
+internal import Ablations
+
 /// Numbers as people read them.
 enum NumberText {
   /// A count with commas between its thousands.
@@ -26,14 +28,8 @@ enum NumberText {
   /// exponent that 3 divides.
   static func signed(_ number: Double) -> String {
     guard number.isFinite, number != 0 else { return number == 0 ? "0" : "\(number)" }
-    var exponent = 0
-    var mantissa = number.magnitude
-    while mantissa >= 999.5 { (mantissa, exponent) = (mantissa / 1000, exponent + 3) }
-    let isSmall = mantissa < 0.0009995
-    while isSmall, mantissa < 0.9995 { (mantissa, exponent) = (mantissa * 1000, exponent - 3) }
-    let digits =
-      [0.009995, 0.09995, 0.9995, 9.995, 99.95].firstIndex { mantissa < $0 }.map { 5 - $0 } ?? 0
-    let text = fixed(mantissa, digits: digits) + (exponent == 0 ? "" : "e\(exponent)")
+    let parts = ThreeDigits(number)
+    let text = fixed(parts.mantissa, digits: parts.fractionDigits) + parts.exponentText
     return (number < 0 ? "-" : "+") + text
   }
 

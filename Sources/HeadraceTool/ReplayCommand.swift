@@ -1,7 +1,6 @@
 internal import ArgumentParser
 internal import Corpora
 internal import Loading
-internal import Training
 
 #if canImport(Glibc)
   internal import Glibc
@@ -86,7 +85,7 @@ struct ReplayCommand: ParsableCommand {
     if let tokens, !force, access(tokens, F_OK) == 0 {
       throw ToolFailure("\(tokens) stands there already. Give --force to replace it.")
     }
-    let replay = try StepReplay(ofStep: step, inLedgerAt: ledgerPath)
+    let replay = try StepReplay(ofStep: step, inLedgerAt: Ledger.path(at: ledger))
     let shown = rows?.range ?? 0..<replay.line.rows
     guard shown.upperBound <= replay.line.rows else {
       throw ToolFailure(
@@ -99,13 +98,6 @@ struct ReplayCommand: ParsableCommand {
       batch, of: replay, corpus: corpus, type: tokenType, rows: shown, showsText: text,
       tokensPath: tokens)
     print(json ? try JSONText.of(replayed) : replayed.description)
-  }
-
-  /// The ledger's file: the one in the run folder where a folder was given.
-  private var ledgerPath: String {
-    var status = stat()
-    let isFolder = stat(ledger, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
-    return isFolder ? RunFolder(ledger).ledgerPath : ledger
   }
 }
 

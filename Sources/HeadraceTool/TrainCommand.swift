@@ -23,8 +23,9 @@ struct TrainCommand: ParsableCommand {
     abstract: "Trains a small language model on a corpus, in a run folder that can be resumed.",
     discussion: """
       The run folder is complete by itself: configuration.json, ledger.jsonl (one line makes its \
-      batch again), metrics.jsonl, checkpoints, and at the end record.json, report.html and \
-      report.svg. A run that is stopped, even by kill -9, goes on with --resume and ends with the \
+      batch again), metrics.jsonl, checkpoints, and at the end record.json, report.html, \
+      report.svg and mixture.json, the mean of the mixtures that were asked for, as --mixture \
+      takes it. A run that is stopped, even by kill -9, goes on with --resume and ends with the \
       same losses as one that never was. Ctrl-C and SIGTERM stop after the current step and \
       leave a checkpoint; the exit code is then 130 or 143.
 

@@ -100,8 +100,8 @@ struct TrainingArguments: ParsableArguments {
   /// The options of a policy, with the weights in place of the files that they come from: a file
   /// may change or go, the run folder is complete by itself.
   ///
-  /// `file` is that of a policy's fixed or first mixture, `prior` that of the bounds, `ledger` the
-  /// path of a recorded run.
+  /// `file` is that of a policy's fixed or first mixture, `prior` that of the bounds. Of the files
+  /// that other options name the run folder keeps copies.
   private static func resolvedOptions(of recipe: PolicyRecipe, corpus: Corpus) throws
     -> [String: String]
   {
@@ -118,9 +118,6 @@ struct TrainingArguments: ParsableArguments {
     }
     if let prior = options["prior"], prior.hasSuffix(".json") {
       options["prior"] = try weights(atPath: prior)
-    }
-    if let path = options["ledger"] {
-      options["ledger"] = URL(fileURLWithPath: path).standardizedFileURL.path
     }
     return options
   }

@@ -6,11 +6,6 @@ public import Mixing
 #else
   internal import Foundation
 #endif
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Darwin)
-  internal import Darwin
-#endif
 
 /// The mixtures that a recorded run asked for, read from its ledger when they are asked for.
 ///
@@ -62,7 +57,7 @@ public final class LedgerTrajectory: MixtureTrajectory {
   ///   that must follow, or if there is none; ``LoadingError/corpus(_:)`` if the file cannot be
   ///   read.
   public init(at path: String) throws(LoadingError) {
-    let path = Self.isFolder(path) ? path + "/ledger.jsonl" : path
+    let path = Ledger.path(at: path)
     var scan = Scan(path: path)
     try Ledger.forEachLine(of: path) { (line, number) throws(LoadingError) in
       try scan.take(line, number: number)
@@ -215,11 +210,6 @@ public final class LedgerTrajectory: MixtureTrajectory {
         throw .ledgerDamaged(path: path, line: number, reason: "it comes before any header")
       }
     }
-  }
-
-  private static func isFolder(_ path: String) -> Bool {
-    var status = stat()
-    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
   }
 }
 

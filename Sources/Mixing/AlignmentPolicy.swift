@@ -46,7 +46,8 @@
 /// Departures from the source: of *doge*, for the other form has none,
 ///
 /// 1. The mixture is used in the same run, at the next step. In the source batches are uniform, the
-///    gradients are weighted, and the mean mixture of a proxy run is what a second run uses.
+///    gradients are weighted, and the mean mixture of a proxy run is what a second run uses; that
+///    of any run of `headrace train` is its `mixture.json`, for `--policy static`.
 /// 2. None in the self term, the measured square (`in`). The unbiased one (`cross`) is not better:
 ///    by `headrace bench policies` 1.70 ± .20, 1.74 ± .10 and 4.4 ± .5 of the uniform mixture's
 ///    excess loss in gaussian unequal, transfer and noisy (20 seeds), where `in` has .96 ± .11,

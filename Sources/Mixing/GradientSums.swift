@@ -11,12 +11,24 @@ public struct GradientSums: Sendable, Equatable, Codable {
     public var microBatchCount: Int
     /// The sum of their gradients, `[p]`; empty where there is none.
     public var row: [Float]
+
+    /// Creates the sums of one half.
+    package init(microBatchCount: Int, row: [Float]) {
+      self.microBatchCount = microBatchCount
+      self.row = row
+    }
   }
 
   /// `[domain]`: one half, or two where halves are measured.
   public var halves: [[Half]]
   /// `[domain]`: the sum of the squared norms of the micro-batches' gradients.
   public var squares: [Double]
+
+  /// Creates the sums of a step.
+  package init(halves: [[Half]], squares: [Double]) {
+    self.halves = halves
+    self.squares = squares
+  }
 }
 
 /// The sums of an open step, as rows that are used again in the next one.

@@ -18,10 +18,8 @@ package struct GramAverage: Sendable, Equatable {
   package let selfTerm: SelfTerm
   /// K, the number of domains.
   package let domainCount: Int
-  /// A `[domain, domain]`, row-major.
-  package private(set) var sums: [Double]
-  /// Z `[domain, domain]`, in [0, 1].
-  package private(set) var sumWeights: [Double]
+  /// A and Z `[domain, domain]`, row-major.
+  private var average: RunningAverage
 
   /// Creates the average of no matrix yet.
   package init(domainCount: Int, smoothing: Double, selfTerm: SelfTerm) {
@@ -29,18 +27,19 @@ package struct GramAverage: Sendable, Equatable {
     self.domainCount = domainCount
     self.smoothing = smoothing
     self.selfTerm = selfTerm
-    sums = [Double](repeating: 0, count: domainCount * domainCount)
-    sumWeights = sums
+    average = RunningAverage(placeCount: domainCount * domainCount)
   }
+
+  /// A `[domain, domain]`, row-major.
+  package var sums: [Double] { average.sums }
+  /// Z `[domain, domain]`, in [0, 1].
+  package var sumWeights: [Double] { average.weights }
 
   /// Goes on from a stored average; both arrays are `[domain, domain]`.
   ///
   /// - Returns: false if they have another length, and nothing changes.
   package mutating func restore(sums: [Double], sumWeights: [Double]) -> Bool {
-    guard sums.count == self.sums.count, sumWeights.count == sums.count else { return false }
-    self.sums = sums
-    self.sumWeights = sumWeights
-    return true
+    average.restore(sums: sums, weights: sumWeights)
   }
 
   /// Takes in the matrix of one step.
@@ -64,13 +63,10 @@ package struct GramAverage: Sendable, Equatable {
   }
 
   private mutating func mix(_ value: Double, weight: Double, into place: Int) {
-    sums[place] = smoothing * sums[place] + (1 - smoothing) * weight * value
-    sumWeights[place] = smoothing * sumWeights[place] + (1 - smoothing) * weight
+    average.add(value, weight: weight, at: place, decay: smoothing)
   }
 
-  private func mean(_ place: Int) -> Double {
-    sumWeights[place] > 0 ? DomainGram.bounded(sums[place] / sumWeights[place]) : 0
-  }
+  private func mean(_ place: Int) -> Double { DomainGram.bounded(average[place]) }
 
   /// W `[domain]`.
   package var rowSums: [Double] {

@@ -13,7 +13,7 @@ public enum MixtureFile {
   /// The largest file that is read, 1 MiB: names of 100 letters for ten thousand domains.
   public static let byteLimit = 1 << 20
 
-  private struct Contents: Decodable {
+  private struct Contents: Codable {
     let weights: [String: Double]
   }
 
@@ -42,6 +42,26 @@ public enum MixtureFile {
       return try context.mixture(ofWeights: contents.weights)
     } catch {
       throw .fileRefused(path: path, underlying: error)
+    }
+  }
+
+  /// Returns a file with a mixture.
+  ///
+  /// - Parameters:
+  ///   - mixture: its weights are exact in the file.
+  ///   - domainNames: the names of its domains, each once.
+  /// - Returns: the file's bytes.
+  /// - Throws: ``MixingError/fileMalformed(path:underlying:)``; none is known.
+  package static func bytes(
+    of mixture: Mixture, domainNames: [String]
+  ) throws(MixingError) -> [UInt8] {
+    let weights = Dictionary(zip(domainNames, mixture.weights)) { first, _ in first }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+    do {
+      return Array(try encoder.encode(Contents(weights: weights))) + [UInt8(ascii: "\n")]
+    } catch {
+      throw .fileMalformed(path: "mixture.json", underlying: error)
     }
   }
 }

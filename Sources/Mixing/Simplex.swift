@@ -31,6 +31,16 @@ package enum Simplex {
     return weights
   }
 
+  /// Returns ln of what ``softmax(_:)`` returns, without taking the exponential of a small number.
+  ///
+  /// - Parameter logits: x `[domain]`, finite.
+  /// - Returns: x_i − ln Σ_j exp(x_j).
+  package static func logSoftmax(_ logits: [Double]) -> [Double] {
+    let largest = logits.max() ?? 0
+    let sum = logits.reduce(0) { $0 + exp($1 - largest) }
+    return logits.map { $0 - largest - log(sum) }
+  }
+
   /// Returns (1 − u)·w_i + u/K.
   ///
   /// - Parameters:

@@ -190,7 +190,7 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
     var options = policyOptions
     for option in PolicyRegistry.pathOptions {
       guard let given = options[option] else { continue }
-      options[option] = folder?.keptPolicyFile(option: option) ?? RunFolder.policyFile(given)
+      options[option] = folder?.keptPolicyFile(option: option) ?? Ledger.path(at: given)
     }
     return options
   }

@@ -18,6 +18,8 @@ internal import Mixing
 ///                          copies of the files that the policy was given
 ///     policy.saved         what the policy learned, where it learns, when the run has ended or was
 ///                          stopped
+///     mixture.json         the mean over the steps of the mixtures that were asked for, when the
+///                          run has ended; a static policy takes it
 ///     record.json          when the run has ended
 ///     report.html, .svg    made from record and metrics, as is mixture.svg
 public struct RunFolder: Sendable, Equatable {
@@ -34,7 +36,7 @@ public struct RunFolder: Sendable, Equatable {
   /// The resolved configuration.
   public var configurationPath: String { path + "/configuration.json" }
   /// The loader's ledger.
-  public var ledgerPath: String { path + "/ledger.jsonl" }
+  public var ledgerPath: String { path + "/" + Ledger.fileName }
   /// The metrics.
   public var metricsPath: String { path + "/metrics.jsonl" }
   /// The record of the finished run.
@@ -45,6 +47,8 @@ public struct RunFolder: Sendable, Equatable {
   public var picturePath: String { path + "/report.svg" }
   /// The picture of the asked mixture that is made from record and metrics.
   public var mixturePicturePath: String { path + "/mixture.svg" }
+  /// The mean over the steps of the asked mixtures.
+  public var meanMixturePath: String { path + "/mixture.json" }
   /// What the policy learned, for other runs.
   public var savedPolicyPath: String { path + "/policy.saved" }
   /// The folder of the checkpoints.
@@ -52,8 +56,9 @@ public struct RunFolder: Sendable, Equatable {
 
   /// The folders and files that a run writes.
   private static let entries: Set<String> = [
-    "configuration.json", "ledger.jsonl", "metrics.jsonl", "record.json", "report.html",
-    "report.svg", "mixture.svg", "checkpoints", "policy.saved", "policy-from", "policy-ledger",
+    "configuration.json", Ledger.fileName, "metrics.jsonl", "record.json", "report.html",
+    "report.svg", "mixture.svg", "mixture.json", "checkpoints", "policy.saved", "policy-from",
+    "policy-ledger",
     "policy-file",
   ]
 
@@ -159,19 +164,12 @@ public struct RunFolder: Sendable, Equatable {
     for (option, given) in configuration.policyOptions.sorted(by: { $0.key < $1.key })
     where PolicyRegistry.pathOptions.contains(option) {
       do throws(CorpusError) {
-        let bytes = try FileReader.contents(of: Self.policyFile(given), limit: 1 << 32)
+        let bytes = try FileReader.contents(of: Ledger.path(at: given), limit: 1 << 32)
         try DurableFile.write(bytes, to: policyFilePath(option: option))
       } catch {
         throw .corpus(error)
       }
     }
-  }
-
-  /// The file that a policy's option names: of a run folder, its ledger.
-  static func policyFile(_ path: String) -> String {
-    var status = stat()
-    let isFolder = stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
-    return isFolder ? RunFolder(path).ledgerPath : path
   }
 
   /// Reads a small JSON file.

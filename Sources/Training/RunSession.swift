@@ -287,8 +287,24 @@ struct RunSession<Learner: Trainer> {
       stepCount: state.step, tokenTotal: state.tokenTotal, timeInSeconds: timeInSeconds,
       domains: domains, evaluations: lines.evaluations)
     try savePolicy()
+    try writeMeanMixture(of: record)
     try record.write(to: folder.recordPath)
     return record
+  }
+
+  /// Writes the mean of the mixtures that were asked for.
+  private func writeMeanMixture(of record: RunRecord) throws(RunError) {
+    // Of domains that have left the run nothing remains, so that the rest is made to sum to 1.
+    guard let mixture = try? Mixture(normalizing: record.domains.map(\.askedShare)) else { return }
+    let bytes: [UInt8]
+    do throws(MixingError) {
+      bytes = try MixtureFile.bytes(of: mixture, domainNames: record.domains.map(\.name))
+    } catch {
+      throw .mixing(error)
+    }
+    do throws(CorpusError) { try DurableFile.write(bytes, to: folder.meanMixturePath) } catch {
+      throw .corpus(error)
+    }
   }
 
   /// Writes what the policy has learned, where it learns.

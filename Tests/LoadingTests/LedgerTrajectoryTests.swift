@@ -56,6 +56,7 @@ struct LedgerTrajectoryTests {
     #expect(throws: LoadingError.self) { try replay.next() }
     // The folder that holds the ledger does as well.
     #expect(try LedgerTrajectory(at: corpus.folder.path).steps == 1...600)
+    #expect(try LedgerTrajectory(at: corpus.folder.path + "/").source == path)
   }
 
   @Test func stepsAreFoundInAnyOrder() throws {

@@ -22,6 +22,12 @@ struct SimplexTests {
     }
   }
 
+  @Test func logarithmsOfASoftmaxStayFinite() {
+    // 1 − ln(e^1 + e^2 + e^3), and so on.
+    expectNear(Simplex.logSoftmax([1, 2, 3]), [-2.407606, -1.407606, -0.407606])
+    #expect(Simplex.logSoftmax([0, 2000]) == [-2000, 0])
+  }
+
   @Test func logarithmsAddWithoutOverflow() {
     expectNear([Simplex.logAdd(0, 0), Simplex.logAdd(1000, 0)], [0.693147, 1000])
     #expect(Simplex.logAdd(-.infinity, 3) == 3)

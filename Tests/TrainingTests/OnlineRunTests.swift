@@ -37,6 +37,22 @@ struct OnlineRunTests {
     #expect(gradients.halfProducts == nil)
   }
 
+  @Test func `the mean of the asked mixtures is a mixture that another run can have`() throws {
+    let run = scratch.learnerRun("run", scratch.learnerConfiguration(.gradients))
+    _ = try run.start()
+    let record = try RunRecord.read(from: run.folder.recordPath)
+    let steps = try RunMetrics(at: run.folder.metricsPath).steps
+    let context = PolicyContext(
+      domainNames: record.domains.map(\.name), sequenceCounts: record.domains.map { _ in 1 })
+    let mixture = try StaticMixture.regMix(run.folder.meanMixturePath).mixture(in: context)
+    for domain in record.domains.indices {
+      let mean = steps.reduce(0) { $0 + $1.askedShares[domain] } / Double(steps.count)
+      // Shares are whole parts of 2^48; some rounding, and that of the sum, come on top.
+      #expect(abs(mixture.weights[domain] - mean) < 0x1p-46)
+    }
+    #expect(mixture != .uniform(domainCount: 3))
+  }
+
   @Test(arguments: [TestLearner.Reading.gradients, .norms, .halfway, .losses])
   func `a run goes on exactly after any step`(reading: TestLearner.Reading) throws {
     let whole = scratch.learnerRun("whole", scratch.learnerConfiguration(reading))

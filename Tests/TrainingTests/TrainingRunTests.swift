@@ -21,7 +21,8 @@ import Training
     #expect(witness.notices.isEmpty)
     #expect(
       try scratch.names(in: run.folder.path) == [
-        "checkpoints", "configuration.json", "ledger.jsonl", "metrics.jsonl", "record.json",
+        "checkpoints", "configuration.json", "ledger.jsonl", "metrics.jsonl", "mixture.json",
+        "record.json",
       ])
     #expect(
       try scratch.names(in: run.folder.checkpointsPath) == [

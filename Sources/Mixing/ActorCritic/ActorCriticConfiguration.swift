@@ -12,15 +12,28 @@ public struct ActorCriticConfiguration: Sendable {
   }
 
   /// How a step's gradients become rewards.
-  public enum RewardForm: String, Sendable, CaseIterable, Codable {
+  public enum RewardForm: Sendable, Equatable, RawRepresentable, CaseIterable {
     /// The step's gradients against the smoothed ones from before it.
     case lagged
-    /// The step's own Gram row, its self term measured across micro-batches.
-    case cross
-    /// The step's own Gram row as it is, the noise of its self term included.
-    case `in`
-    /// The step's own Gram row without a self term.
-    case out
+    /// The step's own Gram row with a self term.
+    case row(SelfTerm)
+
+    /// All forms.
+    public static let allCases = [lagged] + SelfTerm.allCases.map(row)
+
+    /// `lagged`, or the name of the self term.
+    public var rawValue: String {
+      switch self {
+      case .lagged: "lagged"
+      case .row(let selfTerm): selfTerm.rawValue
+      }
+    }
+
+    /// Finds the form of a name; nil if there is none.
+    public init?(rawValue: String) {
+      guard let form = Self.allCases.first(where: { $0.rawValue == rawValue }) else { return nil }
+      self = form
+    }
   }
 
   /// Which part is put out of action, to see what it is good for.
@@ -37,7 +50,8 @@ public struct ActorCriticConfiguration: Sendable {
 
   /// What the networks are shown of each domain.
   public var state = StateForm.full
-  /// How a step's gradients become rewards; nil for `cross` with ``StateForm/gram``, else `lagged`.
+  /// How a step's gradients become rewards; nil for the row with an unbiased self
+  /// term with ``StateForm/gram``, else `lagged`.
   public var reward: RewardForm?
   /// Which part is put out of action.
   public var control = Control.none
@@ -94,7 +108,7 @@ public struct ActorCriticConfiguration: Sendable {
   public init() {}
 
   /// The reward that is learned from.
-  var rewardForm: RewardForm { reward ?? (state == .gram ? .cross : .lagged) }
+  var rewardForm: RewardForm { reward ?? (state == .gram ? .row(.cross) : .lagged) }
 
   /// The variance that halves a reward's weight; infinite where all count the same.
   var noiseVariance: Double { halfWeightVariance ?? (state == .gram ? 0.15 : .infinity) }

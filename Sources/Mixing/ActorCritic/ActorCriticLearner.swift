@@ -79,12 +79,7 @@ package struct ActorCriticLearner: Sendable {
 
   /// α `[domain]`: the choice with the floor under it.
   package func action(of policyState: [Float]) -> [Double] {
-    floored(choice(of: policyState))
-  }
-
-  private func floored(_ choice: [Double]) -> [Double] {
-    let even = configuration.uniformShare / Double(domainCount)
-    return choice.map { (1 - configuration.uniformShare) * $0 + even }
+    Simplex.mixedWithUniform(choice(of: policyState), share: configuration.uniformShare)
   }
 
   /// ln π `[domain]` of one step's rows `[domain, feature]`.
@@ -92,13 +87,7 @@ package struct ActorCriticLearner: Sendable {
     let scores =
       configuration.control == .noActor
       ? critic(rows).outputs.map { $0 / configuration.entropyWorth } : actor(rows).outputs
-    return Self.logSoftmax(scores)
-  }
-
-  static func logSoftmax(_ scores: [Double]) -> [Double] {
-    let largest = scores.max() ?? 0
-    let sum = scores.reduce(0) { $0 + exp($1 - largest) }
-    return scores.map { $0 - largest - log(sum) }
+    return Simplex.logSoftmax(scores)
   }
 
   // MARK: Learning
@@ -140,7 +129,8 @@ package struct ActorCriticLearner: Sendable {
   /// Σ_j α′_j q′_j after a transition.
   private func worth(after transition: Transition) -> Double {
     let rows = transition.nextState.map(Double.init)
-    let action = floored(logChoice(of: rows).map { exp($0) })
+    let action = Simplex.mixedWithUniform(
+      logChoice(of: rows).map { exp($0) }, share: configuration.uniformShare)
     return zip(action, targetCritic(rows).outputs).reduce(0) { $0 + $1.0 * $1.1 }
   }
 
@@ -168,7 +158,7 @@ package struct ActorCriticLearner: Sendable {
   package func ascent(
     scores: [Double], values: [Double], _ transition: Transition
   ) -> [Double] {
-    let logs = Self.logSoftmax(scores)
+    let logs = Simplex.logSoftmax(scores)
     let choice = logs.map { exp($0) }
     var values = values
     if configuration.control == .noCritic {

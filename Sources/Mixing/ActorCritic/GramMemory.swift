@@ -4,9 +4,10 @@
 ///
 ///     cross_i = Σ_{j≠i} ⟨g_i, g_j⟩,   self_i = (n_i H_ii − s_i) / (n_i − 1)
 ///
-/// - self_i is the mean over pairs of different micro-batches of domain i, so that the noise of
-///   neither part biases it. It has no value at a step with n_i < 2.
-/// - Letters are those of ``GradientReport``. Where domains were not seen, cross_i is what the
+/// - self_i is ``DomainGram/unbiasedSelfTerms``, which the noise of neither micro-batch biases. It
+///   has no value at a step with n_i < 2.
+/// - Letters are those of ``DomainGram``. Rows have a fast and a slow average of K numbers each,
+///   where a ``GramAverage`` has K² numbers. Where domains were not seen, cross_i is what the
 ///   others say, scaled to K − 1 of them.
 struct GramMemory: Sendable, Equatable, Codable {
   static let fastDecay = 0.8
@@ -28,7 +29,7 @@ struct GramMemory: Sendable, Equatable, Codable {
   private var squaredSpread: RunningAverage
 
   init(domainCount: Int) {
-    fastCross = RunningAverage(domainCount: domainCount)
+    fastCross = RunningAverage(placeCount: domainCount)
     fastSelf = fastCross
     slowCross = fastCross
     slowSelf = fastCross
@@ -44,54 +45,58 @@ struct GramMemory: Sendable, Equatable, Codable {
     var own: [Double]
     /// H_ii.
     var raw: [Double]
+
+    /// The sum of a domain's row.
+    func sum(_ domain: Int, _ selfTerm: SelfTerm) -> Double {
+      switch selfTerm {
+      case .cross: cross[domain] + own[domain]
+      case .included: cross[domain] + raw[domain]
+      case .excluded: cross[domain]
+      }
+    }
   }
 
   /// Takes in a step.
   ///
   /// - Parameters:
-  ///   - report: has H, s and n.
+  ///   - step: its inner products.
   ///   - isSeen: whether a domain counts `[domain]`.
   ///   - scale: the usual size of a row; nil if that is not known yet.
   /// - Returns: the step's own rows.
-  mutating func add(_ report: GradientReport, isSeen: [Bool], scale: Double?) -> Rows {
+  mutating func add(_ step: DomainGram, isSeen: [Bool], scale: Double?) -> Rows {
     let domainCount = isSeen.count
-    guard let gram = report.gram, let squaredNorms = report.squaredNorms,
-      let counts = report.microBatchCounts
-    else { preconditionFailure("feedback without the Gram matrix that feedbackNeeds names") }
     let bound = scale.map { $0 * Self.outlierFactor } ?? .infinity
     let seenCount = isSeen.reduce(0) { $0 + ($1 ? 1 : 0) }
     let zeros = [Double](repeating: 0, count: domainCount)
+    let unbiased = step.unbiasedSelfTerms
     var rows = Rows(cross: zeros, own: zeros, raw: zeros)
     for domain in 0..<domainCount where isSeen[domain] {
-      let diagonal = gram[domain * domainCount + domain]
       var cross = 0.0
       for other in 0..<domainCount where other != domain && isSeen[other] {
-        cross += gram[domain * domainCount + other]
+        cross += step.gram[domain * domainCount + other]
       }
       if seenCount > 1 { cross *= Double(domainCount - 1) / Double(seenCount - 1) }
       rows.cross[domain] = min(max(cross, -bound), bound)
-      rows.raw[domain] = min(diagonal, bound)
+      rows.raw[domain] = min(step.gram[domain * domainCount + domain], bound)
       add(rows.cross[domain], raw: rows.raw[domain], ofDomain: domain)
-      let count = Double(counts[domain])
-      if counts[domain] > 1 {
-        let own = (count * diagonal - squaredNorms[domain]) / (count - 1)
+      if let own = unbiased[domain] {
         rows.own[domain] = min(max(own, -bound), bound)
-        let weight = (count - 1) / count
-        fastSelf.add(rows.own[domain], weight: weight, ofDomain: domain, decay: Self.fastDecay)
-        slowSelf.add(rows.own[domain], weight: weight, ofDomain: domain, decay: Self.slowDecay)
+        let weight = (step.counts[domain] - 1) / step.counts[domain]
+        fastSelf.add(rows.own[domain], weight: weight, at: domain, decay: Self.fastDecay)
+        slowSelf.add(rows.own[domain], weight: weight, at: domain, decay: Self.slowDecay)
       } else {
         rows.own[domain] = slowSelf[domain]
       }
       let distance = rows.cross[domain] + rows.own[domain] - slowRow(domain)
-      squaredSpread.add(distance * distance, ofDomain: domain, decay: Self.slowDecay)
+      squaredSpread.add(distance * distance, at: domain, decay: Self.slowDecay)
     }
     return rows
   }
 
   private mutating func add(_ cross: Double, raw: Double, ofDomain domain: Int) {
-    fastCross.add(cross, ofDomain: domain, decay: Self.fastDecay)
-    slowCross.add(cross, ofDomain: domain, decay: Self.slowDecay)
-    rawSelf.add(raw, ofDomain: domain, decay: Self.slowDecay)
+    fastCross.add(cross, at: domain, decay: Self.fastDecay)
+    slowCross.add(cross, at: domain, decay: Self.slowDecay)
+    rawSelf.add(raw, at: domain, decay: Self.slowDecay)
   }
 
   /// The fast average of a domain's row sum.

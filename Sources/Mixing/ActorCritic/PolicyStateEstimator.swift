@@ -80,8 +80,8 @@ struct PolicyStateEstimator: Sendable {
     memory = Memory(
       losses: LossMemory(domainCount: domainCount),
       gram: configuration.feedbackNeeds.gram ? GramMemory(domainCount: domainCount) : nil,
-      rewardMean: RunningAverage(domainCount: domainCount),
-      rewardVariance: RunningAverage(domainCount: domainCount))
+      rewardMean: RunningAverage(placeCount: domainCount),
+      rewardVariance: RunningAverage(placeCount: domainCount))
   }
 
   /// Goes on from what was remembered.
@@ -107,7 +107,7 @@ struct PolicyStateEstimator: Sendable {
         && (report.microBatchCounts?[domain] ?? 1) > 0
     }
     memory.losses.add(feedback)
-    let rows = memory.gram?.add(report, isSeen: isSeen, scale: memory.scale)
+    let rows = addGram(report, isSeen: isSeen)
     updateScale(report, isSeen: isSeen)
     let rewards = rewards(report, rows, isSeen: isSeen)
     let observation = Observation(
@@ -122,6 +122,15 @@ struct PolicyStateEstimator: Sendable {
       return nil
     }
     return observation
+  }
+
+  /// Takes in the Gram matrix, where it is read.
+  private mutating func addGram(_ report: GradientReport, isSeen: [Bool]) -> GramMemory.Rows? {
+    guard memory.gram != nil else { return nil }
+    guard let step = DomainGram(report, domainCount: isSeen.count) else {
+      preconditionFailure("feedback without the Gram matrix that feedbackNeeds names")
+    }
+    return memory.gram?.add(step, isSeen: isSeen, scale: memory.scale)
   }
 
   /// Follows the usual size of an alignment.
@@ -161,9 +170,7 @@ struct PolicyStateEstimator: Sendable {
       let value: Double =
         switch configuration.rewardForm {
         case .lagged: report.laggedAlignments?[domain] ?? 0
-        case .cross: rows.map { $0.cross[domain] + $0.own[domain] } ?? 0
-        case .in: rows.map { $0.cross[domain] + $0.raw[domain] } ?? 0
-        case .out: rows?.cross[domain] ?? 0
+        case .row(let selfTerm): rows?.sum(domain, selfTerm) ?? 0
         }
       return scaled(value).clamped(to: Self.rewardBound)
     }
@@ -173,10 +180,10 @@ struct PolicyStateEstimator: Sendable {
   private mutating func weights(_ rewards: [Double], isSeen: [Bool]) -> [Double] {
     rewards.indices.map { domain in
       guard isSeen[domain] else { return 0 }
-      memory.rewardMean.add(rewards[domain], ofDomain: domain, decay: Self.varianceDecay)
+      memory.rewardMean.add(rewards[domain], at: domain, decay: Self.varianceDecay)
       let distance = rewards[domain] - memory.rewardMean[domain]
       memory.rewardVariance.add(
-        distance * distance, ofDomain: domain, decay: Self.varianceDecay)
+        distance * distance, at: domain, decay: Self.varianceDecay)
       return 1 / (1 + memory.rewardVariance[domain] / configuration.noiseVariance)
     }
   }

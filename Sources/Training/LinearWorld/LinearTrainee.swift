@@ -8,10 +8,10 @@ struct LinearTrainee {
   /// The samples of each domain in the step `[domain]`.
   private(set) var counts: [Int]
   /// The sums of the samples' gradients `[domain, parameter]`.
-  private(set) var gradientSums: [Double]
+  private var gradientSums: [Double]
   /// The sums of the samples' squared gradient norms, projected where that is asked for,
   /// `[domain]`.
-  private(set) var squaredNormSums: [Double]
+  private var squaredNormSums: [Double]
   private var lossSums: [Double]
   /// ‖θ‖ after the step.
   private var parameterNorm = 0.0
@@ -77,15 +77,16 @@ struct LinearTrainee {
     updateNorm = updateSquares.squareRoot()
   }
 
-  /// The mean gradients of the step `[domain, width]`, projected where that is asked for.
-  var meanGradients: [Double] {
-    var means = gradientSums
-    let width = configuration.parameterCount
-    for domain in counts.indices {
-      let factor = 1 / Double(max(counts[domain], 1))
-      for place in domain * width..<(domain + 1) * width { means[place] *= factor }
-    }
-    return projection?.rows(means) ?? means
+  /// What the samples' gradients add up to, projected where that is asked for.
+  var sums: GradientSums {
+    let rows = projection?.rows(gradientSums) ?? gradientSums
+    let width = rows.count / counts.count
+    return GradientSums(
+      halves: counts.indices.map { domain in
+        let row =
+          counts[domain] > 0 ? rows[domain * width..<(domain + 1) * width].map { Float($0) } : []
+        return [GradientSums.Half(microBatchCount: counts[domain], row: row)]
+      }, squares: squaredNormSums)
   }
 
   /// What a policy is told of the step, without the gradients.

@@ -98,7 +98,7 @@ package struct LinearWorld: Sendable {
     keepsTrajectory: Bool = false
   ) throws(MixingError) -> Outcome {
     var trainee = LinearTrainee(configuration)
-    var recorder = LinearGradientRecorder(configuration)
+    var recorder: GradientRecorder?
     var outcome = Outcome(finalExcessLoss: 0)
     for step in 1...configuration.stepCount {
       if policy.followsSteps {
@@ -114,8 +114,8 @@ package struct LinearWorld: Sendable {
         var feedback = trainee.feedback(ofStep: step, drawnBy: weights, needs: needs)
         if needs.gradients {
           feedback.gradients =
-            expected.map { LinearGradientRecorder.report(expected: $0, configuration) }
-            ?? recorder.record(trainee, needs: needs)
+            expected.map { GradientReport(expected: $0, domainCount: configuration.domainCount) }
+            ?? measured(trainee, by: &recorder, needs)
         }
         try feedback.validate(domainCount: configuration.domainCount)
         try feedback.validate(needs: needs)
@@ -125,6 +125,25 @@ package struct LinearWorld: Sendable {
     }
     outcome.finalExcessLoss = excessLoss(at: trainee.parameters)
     return outcome
+  }
+
+  /// What the step's samples say of the gradients.
+  private func measured(
+    _ trainee: LinearTrainee, by recorder: inout GradientRecorder?, _ needs: FeedbackNeeds
+  ) -> GradientReport {
+    do throws(GradientError) {
+      let used: GradientRecorder
+      if let recorder {
+        used = recorder
+      } else {
+        used = try configuration.makeRecorder(needs: needs)
+        recorder = used
+      }
+      precondition(used.needs == needs, "a policy that reads now this, now that")
+      return try trainee.record(in: used)
+    } catch {
+      preconditionFailure("a world without measurable gradients: \(error)")
+    }
   }
 
   // MARK: What is known exactly

@@ -2,7 +2,7 @@ import Mixing
 import Testing
 import Training
 
-// Covers: LinearScenario.swift, LinearTrainee.swift, LinearGradientRecorder.swift
+// Covers: LinearScenario.swift, LinearTrainee.swift, LinearProjection.swift
 @Suite(.timeLimit(.minutes(5)))
 struct LinearWorldTests {
   private func configuration(
@@ -99,8 +99,8 @@ struct LinearWorldTests {
       #expect(report.microBatchCounts == feedback.tokenCounts)
       let gram = try #require(report.gram)
       #expect(gram[1] == gram[5] && gram[7] == gram[11])
-      // With one sample, the mean gradient is that sample's.
-      #expect(abs(gram[24] - (report.squaredNorms?[4] ?? 0)) <= 1e-12 * gram[24])
+      // With one sample, the mean gradient is that sample's; its numbers become single precision.
+      #expect(abs(gram[24] - (report.squaredNorms?[4] ?? 0)) <= 1e-6 * gram[24])
     }
     #expect(policy.seen[0].gradients?.laggedAlignments == [0, 0, 0, 0, 0])
   }
