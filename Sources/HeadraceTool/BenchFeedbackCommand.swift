@@ -61,17 +61,21 @@ struct BenchFeedbackCommand: ParsableCommand {
     Form(name: "plain", needs: nil), Form(name: "grouped", needs: .nothing),
     Form(name: "norms", needs: FeedbackNeeds(norms: true)),
     Form(name: "Gram matrix", needs: FeedbackNeeds(gram: true)),
-    Form(name: "smoothed", needs: FeedbackNeeds(smoothing: 0.9)),
-    Form(name: "Gram matrix and smoothed", needs: FeedbackNeeds(gram: true, smoothing: 0.9)),
+    Form(name: "smoothed", needs: FeedbackNeeds(smoothing: 0.9, lagged: true)),
     Form(
-      name: "the same, hidden-output", needs: FeedbackNeeds(gram: true, smoothing: 0.9),
+      name: "Gram matrix and smoothed",
+      needs: FeedbackNeeds(gram: true, smoothing: 0.9, lagged: true)),
+    Form(
+      name: "the same, hidden-output",
+      needs: FeedbackNeeds(gram: true, smoothing: 0.9, lagged: true),
       settings: GradientSettings(watched: "hidden-output")),
     Form(
-      name: "the same, hidden-output:3", needs: FeedbackNeeds(gram: true, smoothing: 0.9),
+      name: "the same, hidden-output:3",
+      needs: FeedbackNeeds(gram: true, smoothing: 0.9, lagged: true),
       settings: GradientSettings(watched: "hidden-output:3")),
     Form(
       name: "the same, all projected to 8,192",
-      needs: FeedbackNeeds(gram: true, smoothing: 0.9),
+      needs: FeedbackNeeds(gram: true, smoothing: 0.9, lagged: true),
       settings: GradientSettings(projectionWidth: 8192)),
   ]
 

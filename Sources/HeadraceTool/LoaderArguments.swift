@@ -113,6 +113,13 @@ struct LoaderArguments: ParsableArguments {
     try registry.recipe(named: policy, options: policyOptions)
   }
 
+  /// Options that make what the policy learns useful to a frozen run, `name=value`, sorted; none
+  /// that was given.
+  func optionsForSaving(from registry: PolicyRegistry = .complete) -> [String] {
+    registry.optionsForSaving(named: policy, options: policyOptions)
+      .map { "\($0.key)=\($0.value)" }.sorted()
+  }
+
   /// The policy's options by name, as they were given.
   private var policyOptions: [String: String] {
     var options: [String: String] = [:]

@@ -80,7 +80,8 @@ struct TrainCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "Where to write what the policy learned, when the run ends or is stopped; another run starts "
-        + "from it with --policy-from.", valueName: "file"))
+        + "from it with --policy-from. ac-odm learns with --option state=paper then, unless "
+        + "another state is given.", valueName: "file"))
   var savePolicy: String?
 
   @Flag(help: "Print the record as JSON instead of the table.")
@@ -180,7 +181,8 @@ struct TrainCommand: ParsableCommand {
       }
       return configuration
     }
-    return try training.configuration(corpusPath: corpus, loader: loader, skipsDamage: skipDamage)
+    return try training.configuration(
+      corpusPath: corpus, loader: loader, skipsDamage: skipDamage, savesPolicy: savePolicy != nil)
   }
 
   /// Lets the first signal stop the run at the next step; the second ends the process at once.

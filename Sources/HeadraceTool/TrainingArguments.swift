@@ -68,8 +68,8 @@ struct TrainingArguments: ParsableArguments {
 
   @Flag(
     help: """
-      With --policy-from: the policy learns nothing more, and no gradients are measured for it; \
-      the same as --option freeze=true.
+      With --policy-from: the policy learns nothing more, and no gradients are measured for it \
+      (unless --option measured=true has them measured); the same as --option freeze=true.
       """)
   var freeze = false
 
@@ -123,13 +123,22 @@ struct TrainingArguments: ParsableArguments {
   }
 
   /// Returns the fully resolved configuration of a run on the corpus at `corpusPath`.
-  func configuration(corpusPath: String, loader: LoaderArguments, skipsDamage: Bool) throws
-    -> RunConfiguration
-  {
+  func configuration(
+    corpusPath: String, loader: LoaderArguments, skipsDamage: Bool, savesPolicy: Bool
+  ) throws -> RunConfiguration {
     let corpus = try Corpus(at: corpusPath)
     var loader = loader
     if let policyFrom { loader.option.append("from=\(policyFrom)") }
     if freeze { loader.option.append("freeze=true") }
+    if savesPolicy {
+      let defaults = loader.optionsForSaving()
+      loader.option += defaults
+      for option in defaults {
+        StandardError.write(
+          "the policy \(loader.policy) is saved for other runs: it learns with --option \(option), "
+            + "so that no gradients are collected where it is frozen\n")
+      }
+    }
     let recipe = try loader.recipe()
     let batchTokens = max(1, loader.rows).multipliedReportingOverflow(
       by: max(1, loader.sequenceLength))

@@ -405,9 +405,12 @@ public final class Loader {
   /// the policy's own unit; nil if it knows no such thing, or not yet.
   public var rewards: [Double]? { moment.rewards }
 
+  /// Whether the policy learns what another run could use.
+  public var savesPolicy: Bool { policy.isSavable }
+
   /// Returns what the policy has learned so far, for other runs to start from.
   ///
-  /// - Returns: nil if it learns nothing that another run could use.
+  /// - Returns: nil if it learns nothing that another run could use, or has learned nothing yet.
   /// - Throws: ``LoadingError/mixing(_:)`` if that does not encode.
   public func savedPolicy() throws(LoadingError) -> SavedPolicy? {
     do throws(MixingError) { return try policy.savedPolicy() } catch { throw .mixing(error) }

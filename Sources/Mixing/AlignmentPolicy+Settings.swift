@@ -72,7 +72,7 @@ extension AlignmentPolicy {
     public static func doge(
       rate: Double = 5e-4, bregmanWeight: Double = 0.01,
       scoreRange: ClosedRange<Double> = 0...5, uniformShare: Double = 0,
-      selfTerm: SelfTerm = .cross, warmUpStepCount: Int = 0, initial: StaticMixture = .uniform
+      selfTerm: SelfTerm = .included, warmUpStepCount: Int = 0, initial: StaticMixture = .uniform
     ) -> Settings {
       Settings(
         .doge, rate: rate, uniformShare: uniformShare, smoothing: 0, memory: .gram,
@@ -115,8 +115,9 @@ extension AlignmentPolicy {
       "uniform-share": "u, the part that is spread evenly (default 0.25; with form=doge 0)",
       "memory": "what form=soft averages: gradients (default; the trainer keeps them) or gram",
       "smoothing": "β of that average, in [0, 1) (default 0.9)",
-      "self": "the self term: cross (default, unbiased), in or out; in and out need memory=gram or "
-        + "form=doge",
+      "self":
+        "the self term: cross (default, unbiased), in (default of form=doge) or out; in and out need "
+        + "memory=gram or form=doge",
       "bregman-weight": "μ of form=doge (default 0.01)",
       "score-low": "the least score of form=doge (default 0)",
       "score-high": "the largest score of form=doge (default 5)",
@@ -155,7 +156,7 @@ extension AlignmentPolicy.Settings {
       isSoft ? ["bregman-weight", "score-low", "score-high"] : ["memory", "smoothing"]
     for option in unread { try options.refuse(option, with: "form=\(form.rawValue)") }
     let memory = try options.choice("memory", default: Memory.gradients)
-    let selfTerm = try options.choice("self", default: SelfTerm.cross)
+    let selfTerm = try options.choice("self", default: isSoft ? SelfTerm.cross : .included)
     guard !isSoft || memory == .gram || selfTerm == .cross else {
       throw options.malformed("self", expected: "cross, or memory=gram, or form=doge")
     }

@@ -6,7 +6,8 @@
 ///
 /// Each observation is one update; where the policy beneath follows the steps and reads no
 /// feedback, each step that it is prepared for is one. ``MixtureBounds/largestMove`` holds for
-/// each. Preparing the same step again moves nothing.
+/// each. Preparing the same step again moves nothing. A mixture that a program sets is one update,
+/// too: further moves towards it are made when it is set again.
 ///
 /// Source: none; see ``MixtureBounds`` for the formulas.
 ///
@@ -109,9 +110,12 @@ public struct BoundedPolicy<Base: MixturePolicy>: MixturePolicy {
     mixture = projection.mixture(base.mixture, after: last)
   }
 
+  /// That of the policy beneath.
+  public var isSavable: Bool { base.isSavable }
+
   /// Returns what the policy beneath has learned.
   ///
-  /// - Returns: nil if it learns nothing that could be saved.
+  /// - Returns: what the policy beneath returns.
   /// - Throws: what the policy beneath throws.
   public func savedPolicy() throws(MixingError) -> SavedPolicy? { try base.savedPolicy() }
 

@@ -92,10 +92,10 @@ package struct DomainGram: Sendable, Equatable {
   ///
   /// - Parameters:
   ///   - selfTerm: which self term is counted.
-  ///   - fallback: `[domain]`, in place of a cross term for which there were too few micro-batches;
-  ///     nil for 0.
+  ///   - fallback: `[domain]`, in place of a cross term for which there were too few micro-batches:
+  ///     what is known of it from before; H_ii where it is nil.
   /// - Returns: the alignments `[domain]`.
-  package func rowSums(_ selfTerm: SelfTerm, fallback: [Double]? = nil) -> [Double] {
+  package func rowSums(_ selfTerm: SelfTerm, fallback: [Double?]? = nil) -> [Double] {
     let count = domainCount
     let unbiased = selfTerm == .cross ? unbiasedSelfTerms : []
     return (0..<count).map { domain in
@@ -104,7 +104,8 @@ package struct DomainGram: Sendable, Equatable {
       switch selfTerm {
       case .excluded: return sum
       case .included: return sum + gram[domain * count + domain]
-      case .cross: return sum + (unbiased[domain] ?? fallback?[domain] ?? 0)
+      case .cross:
+        return sum + (unbiased[domain] ?? fallback?[domain] ?? gram[domain * count + domain])
       }
     }
   }

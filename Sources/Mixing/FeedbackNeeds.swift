@@ -7,21 +7,35 @@ public struct FeedbackNeeds: Sendable, Equatable {
   /// ``GradientReport/microBatchCounts`` are read.
   public var gram: Bool
 
-  /// β, the smoothing of the domain gradients whose ``GradientReport/alignments`` and
-  /// ``GradientReport/laggedAlignments`` are read, in [0, 1); nil if they are not.
+  /// β, the smoothing of the domain gradients whose ``GradientReport/alignments`` are read, in
+  /// [0, 1); nil if they are not.
   public var smoothing: Double?
+
+  /// Whether ``GradientReport/laggedAlignments`` of the same smoothed gradients are read, too.
+  public var lagged: Bool
 
   /// Whether ``Feedback/parameterNorms`` and ``Feedback/updateNorms`` are read.
   public var norms: Bool
 
+  /// How many layers have to be watched, where norms are read; nil for any number.
+  public var layerCount: Int?
+
   /// Creates needs; those that are left out are none.
+  ///
+  /// - Precondition: lagged alignments go with smoothing, and a number of layers with norms.
   public init(
-    losses: Bool = false, gram: Bool = false, smoothing: Double? = nil, norms: Bool = false
+    losses: Bool = false, gram: Bool = false, smoothing: Double? = nil, lagged: Bool = false,
+    norms: Bool = false, layerCount: Int? = nil
   ) {
+    precondition(
+      smoothing != nil || !lagged, "lagged alignments of gradients that are not smoothed")
+    precondition(norms || layerCount == nil, "a number of layers whose norms are not read")
     self.losses = losses
     self.gram = gram
     self.smoothing = smoothing
+    self.lagged = lagged
     self.norms = norms
+    self.layerCount = layerCount
   }
 
   /// No feedback at all.
@@ -38,7 +52,8 @@ extension Feedback {
   /// Checks that everything is there that a policy reads.
   ///
   /// - Parameter needs: the policy's ``MixturePolicy/feedbackNeeds``.
-  /// - Throws: ``MixingError/feedbackMissing(field:)`` for the first field that is not.
+  /// - Throws: ``MixingError/feedbackMissing(field:)`` for the first field that is not, and
+  ///   ``MixingError/feedbackShape(field:expected:found:)`` for norms of another number of layers.
   public func validate(needs: FeedbackNeeds) throws(MixingError) {
     func require(_ isNeeded: Bool, _ field: FeedbackField, _ value: Any?) throws(MixingError) {
       if isNeeded, value == nil { throw .feedbackMissing(field: field) }
@@ -47,8 +62,11 @@ extension Feedback {
     try require(needs.gram, .squaredNorms, gradients?.squaredNorms)
     try require(needs.gram, .microBatchCounts, gradients?.microBatchCounts)
     try require(needs.smoothing != nil, .alignments, gradients?.alignments)
-    try require(needs.smoothing != nil, .laggedAlignments, gradients?.laggedAlignments)
+    try require(needs.lagged, .laggedAlignments, gradients?.laggedAlignments)
     try require(needs.norms, .parameterNorms, parameterNorms)
     try require(needs.norms, .updateNorms, updateNorms)
+    if let expected = needs.layerCount, let norms = parameterNorms, norms.count != expected {
+      throw .feedbackShape(field: .parameterNorms, expected: expected, found: norms.count)
+    }
   }
 }

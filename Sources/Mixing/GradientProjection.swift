@@ -47,15 +47,6 @@ public struct GradientProjection: Sendable, Equatable {
     self.seed = seed
   }
 
-  /// Returns the error of an inner product, in parts of the product of the norms, that is exceeded
-  /// with probability at most `failureProbability`, by the bound above.
-  ///
-  /// - Parameter failureProbability: δ, in (0, 1].
-  /// - Returns: ε = sqrt(2 / (δ p)).
-  public func errorBound(failureProbability: Double) -> Double {
-    (2 / (failureProbability * Double(width))).squareRoot()
-  }
-
   /// Adds the projection of the parameters from `first` on to `row`.
   ///
   /// Each thread owns places of the row and goes through the blocks in order, so that the result

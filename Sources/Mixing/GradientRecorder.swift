@@ -240,8 +240,10 @@ public final class GradientRecorder {
       report.squaredNorms = means.squaredNorms
     }
     if smoothing != nil {
-      report.laggedAlignments = smoothing?.alignments(
-        ofRows: step.rows, scales: step.scales(factor: factor), context: context)
+      if needs.lagged {
+        report.laggedAlignments = smoothing?.alignments(
+          ofRows: step.rows, scales: step.scales(factor: factor), context: context)
+      }
       if means.isFinite { smoothing?.take(step, means, factor: factor, context: context) }
       report.alignments = smoothing?.alignments(context: context)
     }

@@ -75,8 +75,11 @@ package struct GramAverage: Sendable, Equatable {
     }
   }
 
-  /// H̄_ii `[domain]`: the averaged self terms.
-  package var selfTerms: [Double] {
-    (0..<domainCount).map { mean($0 * domainCount + $0) }
+  /// H̄_ii `[domain]`: the averaged self terms; nil where none was ever measured.
+  package var selfTerms: [Double?] {
+    (0..<domainCount).map { domain in
+      let place = domain * domainCount + domain
+      return sumWeights[place] > 0 ? mean(place) : nil
+    }
   }
 }

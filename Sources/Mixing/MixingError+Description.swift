@@ -49,6 +49,8 @@ extension MixingError: CustomStringConvertible {
       no weight is given for \(names.count == 1 ? "domain" : "domains") \(quoted(names)); \
       a domain that shall not be drawn needs weight 0
       """
+    case .domainWeightRefused(let name, let value):
+      "the weight of domain '\(name)' is \(value); weights are finite numbers of at least 0"
     case .duplicateDomain(let name):
       "domain '\(name)' is given a weight twice"
     case .exponentOutOfRange(let value):
@@ -69,7 +71,7 @@ extension MixingError: CustomStringConvertible {
     case .fileUnreadable(let path, let errorNumber):
       "\(path): cannot be read: \(String(cString: strerror(errorNumber)))"
     case .fileTooLarge(let path, let byteLimit):
-      "\(path): larger than \(byteLimit) bytes, which no mixture file is"
+      "\(path): larger than \(byteLimit) bytes, the most that is read of such a file"
     case .fileMalformed(let path, let underlying):
       """
       \(path): not a mixture file, {"weights": {"domain": weight, …}}: \(explanation(underlying))
@@ -105,8 +107,8 @@ extension MixingError: CustomStringConvertible {
     switch self {
     case .unknownPolicy(let name, let near, let known):
       """
-      unknown policy '\(name)'\(suggestion(near)); known policies \
-      (PolicyRegistry.names): \(known.joined(separator: ", "))
+      unknown policy '\(name)'\(suggestion(near)); known policies: \
+      \(known.joined(separator: ", "))
       """
     case .duplicatePolicy(let name):
       "a policy with the name '\(name)' is registered already; names are unique"
@@ -115,6 +117,12 @@ extension MixingError: CustomStringConvertible {
       policy '\(policy)' has no option '\(option)'\(suggestion(near)); its options: \
       \(known.isEmpty ? "none" : known.joined(separator: ", "))
       """
+    case .unreadOption(let policy, let option, let other):
+      "option '\(option)' of policy '\(policy)' says nothing with \(other); leave one of them out"
+    case .frozenPolicyReadsGradients(let state):
+      "a frozen policy with state=\(state) reads gradients, and a run with a frozen policy collects "
+        + "none: have it learn with state=paper, which reads losses and norms alone, or have "
+        + "gradients measured for it (measured=true)"
     case .plannedStepsUnknown(let policy):
       "the policy \(policy) reads how far the run is, and nobody said how many steps are planned; give "
         + "the loader's options a stepCount"

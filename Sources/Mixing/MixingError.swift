@@ -30,6 +30,8 @@ public enum MixingError: Error, Sendable {
   case unknownDomain(name: String, near: [String])
   /// Weights that leave out domains of the corpus; 0 has to be said.
   case missingDomains(names: [String])
+  /// A weight, given by name, that is NaN, infinite or below 0.
+  case domainWeightRefused(name: String, value: Double)
   /// Weights that name a domain twice.
   case duplicateDomain(name: String)
   /// The exponent of a temperature mixture, outside ``StaticMixture/exponentRange``.
@@ -41,7 +43,7 @@ public enum MixingError: Error, Sendable {
 
   /// A file that cannot be read; `errorNumber` is the system's.
   case fileUnreadable(path: String, errorNumber: Int32)
-  /// A file that is larger than a mixture can be.
+  /// A file that is larger than what is read of its kind.
   case fileTooLarge(path: String, byteLimit: Int)
   /// A file that is not the JSON that a mixture file is.
   case fileMalformed(path: String, underlying: any Error)
@@ -73,6 +75,10 @@ public enum MixingError: Error, Sendable {
   case duplicatePolicy(name: String)
   /// An option that the policy does not have.
   case unknownOption(policy: String, option: String, near: [String], known: [String])
+  /// An option that another one, such as `form=exp3`, leaves without meaning.
+  case unreadOption(policy: String, option: String, with: String)
+  /// A policy that is to learn nothing, but whose state reads gradients.
+  case frozenPolicyReadsGradients(state: String)
   /// A policy whose memory or schedule needs to know how many steps the run is planned for.
   case plannedStepsUnknown(policy: String)
   /// An option that the other options ask for.

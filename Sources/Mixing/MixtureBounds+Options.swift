@@ -53,6 +53,13 @@ extension MixtureBounds {
   ) throws(MixingError) -> StaticMixture {
     if text.hasSuffix(".json") { return .regMix(text) }
     let option = text.contains("=") ? "weights" : Double(text) != nil ? "exponent" : "mixture"
-    return try StaticMixture(options: [option: text], ofPolicy: policy)
+    do throws(MixingError) {
+      return try StaticMixture(options: [option: text], ofPolicy: policy)
+    } catch {
+      if case .duplicateDomain = error { throw error }
+      throw .malformedOption(
+        policy: policy, option: "prior", value: text,
+        expected: "natural, uniform, an exponent, domain=weight,…, or a mixture.json")
+    }
   }
 }

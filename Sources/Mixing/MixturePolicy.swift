@@ -58,9 +58,12 @@ public protocol MixturePolicy: Sendable {
   /// - Throws: ``MixingError`` if the checkpoint does not belong to this policy's configuration.
   mutating func restore(_ checkpoint: Checkpoint) throws(MixingError)
 
+  /// Whether the policy learns what another run could use, from the beginning to the end of a run.
+  var isSavable: Bool { get }
+
   /// Returns what the policy has learned, for other runs to start from.
   ///
-  /// - Returns: nil if the policy learns nothing that another run could use.
+  /// - Returns: nil if the policy is not savable, or has not learned anything yet.
   /// - Throws: ``MixingError/checkpointNotEncodable(policy:underlying:)``.
   func savedPolicy() throws(MixingError) -> SavedPolicy?
 }
@@ -74,6 +77,9 @@ extension MixturePolicy {
   /// - Parameter upcoming: is not read.
   /// - Throws: nothing.
   public mutating func prepare(for upcoming: UpcomingStep) throws(MixingError) {}
+
+  /// False: the policy learns nothing.
+  public var isSavable: Bool { false }
 
   /// nil: the policy learns nothing.
   ///

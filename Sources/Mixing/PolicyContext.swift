@@ -54,8 +54,9 @@ public struct PolicyContext: Sendable, Equatable {
   ///
   /// - Parameter weights: one weight for every domain of the corpus, no other, summing to 1.
   /// - Returns: the mixture in the order of ``domainNames``.
-  /// - Throws: ``MixingError/unknownDomain(name:near:)`` or ``MixingError/missingDomains(names:)``,
-  ///   and what ``Mixture/init(weights:)`` throws.
+  /// - Throws: ``MixingError/unknownDomain(name:near:)``, ``MixingError/missingDomains(names:)`` or
+  ///   ``MixingError/domainWeightRefused(name:value:)``, and what ``Mixture/init(weights:)``
+  ///   throws.
   public func mixture(ofWeights weights: [String: Double]) throws(MixingError) -> Mixture {
     let known = Set(domainNames)
     // The least unknown name, so that the error does not depend on the dictionary's order.
@@ -64,6 +65,10 @@ public struct PolicyContext: Sendable, Equatable {
     }
     let missing = domainNames.filter { weights[$0] == nil }
     guard missing.isEmpty else { throw .missingDomains(names: missing) }
+    for name in domainNames {
+      guard let weight = weights[name], !(weight.isFinite && weight >= 0) else { continue }
+      throw .domainWeightRefused(name: name, value: weight)
+    }
     return try Mixture(weights: domainNames.map { weights[$0] ?? 0 })
   }
 }

@@ -12,6 +12,8 @@ public struct PolicyRegistry: Sendable {
     public let summary: String
     /// What each option means, by its name.
     public let options: [String: String]
+    /// What options that are not given are for a policy whose learning is handed on.
+    let savingDefaults: @Sendable ([String: String]) -> [String: String]
     /// Makes the recipe; it is given known options only.
     let make: @Sendable ([String: String]) throws(MixingError) -> PolicyRecipe
 
@@ -23,14 +25,18 @@ public struct PolicyRegistry: Sendable {
     ///   - options: what each option means, by its name; none of ``boundsOptions``, which are not
     ///     given to `make`.
     ///   - make: makes the recipe from option values; it is given options of this list only.
+    ///   - savingDefaults: from the given options, others by which what is learned is of use to a
+    ///     frozen run; see ``PolicyRegistry/optionsForSaving(named:options:)``.
     public init(
       name: String, summary: String, options: [String: String],
-      make: @escaping @Sendable ([String: String]) throws(MixingError) -> PolicyRecipe
+      make: @escaping @Sendable ([String: String]) throws(MixingError) -> PolicyRecipe,
+      savingDefaults: @escaping @Sendable ([String: String]) -> [String: String] = { _ in [:] }
     ) {
       self.name = name
       self.summary = summary
       self.options = options
       self.make = make
+      self.savingDefaults = savingDefaults
     }
   }
 
@@ -81,6 +87,19 @@ public struct PolicyRegistry: Sendable {
     guard !names.contains(entry.name) else { throw .duplicatePolicy(name: entry.name) }
     entries.append(entry)
     entries.sort { $0.name < $1.name }
+  }
+
+  /// Returns the options by which a policy learns what a frozen run can use without gradients.
+  ///
+  /// - Parameters:
+  ///   - name: the policy's name.
+  ///   - options: what is given; it is changed in nothing.
+  /// - Returns: the values for options that were left open; empty where none is of matter.
+  public func optionsForSaving(
+    named name: String, options: [String: String]
+  ) -> [String: String] {
+    guard let entry = entries.first(where: { $0.name == name }) else { return [:] }
+    return entry.savingDefaults(options).filter { options[$0.key] == nil }
   }
 
   /// Returns the recipe of a policy that is asked for by name.

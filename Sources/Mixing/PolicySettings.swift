@@ -34,12 +34,10 @@ extension PolicyOptions {
   /// - Parameters:
   ///   - option: the option's name.
   ///   - other: the other option as it was given, such as `form=exp3`.
-  /// - Throws: ``MixingError/unknownOption(policy:option:near:known:)`` if it was given.
+  /// - Throws: ``MixingError/unreadOption(policy:option:with:)`` if it was given.
   package func refuse(_ option: String, with other: String) throws(MixingError) {
     guard values[option] != nil else { return }
-    throw .unknownOption(
-      policy: "\(policy) with \(other)", option: option, near: [],
-      known: values.keys.filter { $0 != option }.sorted())
+    throw .unreadOption(policy: policy, option: option, with: other)
   }
 
   /// Returns the initial mixture that the options of a ``StaticMixture`` say, or `fallback` where

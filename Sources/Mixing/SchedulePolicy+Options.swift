@@ -45,12 +45,12 @@ extension MixtureSchedule {
 extension MixtureSchedule.Stage {
   /// Reads `UNTIL+RAMP:domain=weight,…`; nil if it is none.
   ///
-  /// Digits before the first colon are the end; domain names may hold a colon otherwise.
+  /// Digits and signs before the first colon are the end; domain names may hold a colon otherwise.
   fileprivate init?(byHand text: Substring, ofPolicy policy: String) throws(MixingError) {
     var (until, ramp): (Int?, Int?) = (nil, nil)
     var list = text
     if let colon = text.firstIndex(of: ":"),
-      text[..<colon].allSatisfy({ "+0123456789".contains($0) })
+      text[..<colon].allSatisfy({ "+-0123456789".contains($0) })
     {
       let numbers = text[..<colon].split(separator: "+", omittingEmptySubsequences: false)
       // The last stage has no end, but may have a ramp: "+RAMP:…".
@@ -65,10 +65,14 @@ extension MixtureSchedule.Stage {
       }
       list = text[text.index(after: colon)...]
     }
-    guard
-      case .weights(let weights) = try StaticMixture(
-        options: ["weights": String(list)], ofPolicy: policy)
-    else { return nil }
+    let mixture: StaticMixture
+    do throws(MixingError) {
+      mixture = try StaticMixture(options: ["weights": String(list)], ofPolicy: policy)
+    } catch {
+      if case .malformedOption = error { return nil }
+      throw error
+    }
+    guard case .weights(let weights) = mixture else { return nil }
     self.init(until: until, ramp: ramp, weights: weights)
   }
 }

@@ -35,6 +35,9 @@ final class FeedbackMeter {
     }
     self.ranges = ranges
     norms = needs.norms ? LayerNorms(slices, of: model) : nil
+    if let expected = needs.layerCount, let watched = norms?.layerCount, watched != expected {
+      throw .layerCountDiffers(watched: watched, read: expected)
+    }
     guard needs.gradients else {
       recorder = nil
       return
@@ -109,6 +112,8 @@ private final class LayerNorms {
     added = FloatArray(count: model.layout.count)
     forget()
   }
+
+  var layerCount: Int { layers.count }
 
   func forget() {
     let all = Matrix(model.parameters, rowCount: 1, columnCount: before.count)

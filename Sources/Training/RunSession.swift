@@ -177,7 +177,8 @@ struct RunSession<Learner: Trainer> {
       try trainer.measure(
         loader.feedbackNeeds, of: configuration.batch, domainCount: loader.identity.domains.count)
     } catch {
-      throw .feedbackRefused(policy: configuration.policy, underlying: error)
+      let origin = configuration.policyOptionsWithPaths["from"].map { " from \($0)" } ?? ""
+      throw .feedbackRefused(policy: configuration.policy + origin, underlying: error)
     }
   }
 

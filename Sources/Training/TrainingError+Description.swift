@@ -22,8 +22,8 @@ extension TrainingError: CustomStringConvertible {
       "the loss is \(loss) at step \(step); lower the learning rate or look at the batch"
     case .gradientNotFinite(let step, let norm):
       "the norm of the gradient is \(norm) at step \(step); lower the learning rate"
-    case .watchedParametersMalformed, .gradientsNeedGrouping, .feedbackNotMeasured,
-      .microBatchesMixed, .gradients:
+    case .watchedParametersMalformed, .gradientsNeedGrouping, .layerCountDiffers,
+      .feedbackNotMeasured, .microBatchesMixed, .gradients:
       feedbackDescription
     default: checkpointDescription
     }
@@ -37,6 +37,9 @@ extension TrainingError: CustomStringConvertible {
     case .gradientsNeedGrouping:
       "the policy reads the gradients of single domains, which come from rows in micro-batches of "
         + "one domain: group the rows (--grouping 2 --every-domain, or loader.grouping)"
+    case .layerCountDiffers(let watched, let read):
+      "its networks read the norms of \(read) layers (embedding, last norm and head count as one "
+        + "each), and \(watched) are watched: choose others (--gradients), or a model with as many"
     case .feedbackNotMeasured(let needs):
       "the policy reads \(needs.gradients ? "gradients by domain" : "norms of the parameters"), "
         + "which this trainer does not measure; take a policy that reads losses alone, or measure "

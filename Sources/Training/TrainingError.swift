@@ -18,6 +18,8 @@ public enum TrainingError: Error, Equatable, Sendable {
   case watchedParametersMalformed(text: String, reason: String)
   /// Gradients by domain are to be measured of rows that are not grouped.
   case gradientsNeedGrouping
+  /// The policy reads the norms of another number of layers than are watched.
+  case layerCountDiffers(watched: Int, read: Int)
   /// Something is to be measured that the trainer does not measure.
   case feedbackNotMeasured(FeedbackNeeds)
   /// A micro-batch is short or has rows of several domains.

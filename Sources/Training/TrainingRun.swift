@@ -161,18 +161,14 @@ public struct TrainingRun: Sendable {
       corpusChange: corpusChange, observer: observer)
     try checkSavesPolicy(session.loader)
     let outcome = try session.run(isStopping: isStopping)
+    if case .stopped = outcome, !folder.hasSavedPolicy { return outcome }
     try copySavedPolicy()
     return outcome
   }
 
   /// Refuses to save what a policy does not learn, before a step is made.
   private func checkSavesPolicy(_ loader: Loader) throws(RunError) {
-    guard savedPolicyPath != nil else { return }
-    do throws(LoadingError) {
-      if try loader.savedPolicy() != nil { return }
-    } catch {
-      throw .loading(error)
-    }
+    guard savedPolicyPath != nil, !loader.savesPolicy else { return }
     throw .policyLearnsNothing(policy: configuration.policy)
   }
 

@@ -109,6 +109,27 @@ struct AlignmentPolicyTests {
     #expect(without.mixture == .uniform(domainCount: 3))
   }
 
+  @Test func oneMicroBatchDoesNotLowerADomainsScore() throws {
+    // Three orthogonal gradients of norm 1 with noise of trace 1: H_ii = 1 + 1/n, s = 2.
+    func report(_ counts: [Int]) -> GradientReport {
+      var gram = [Double](repeating: 0, count: 9)
+      for domain in 0..<3 { gram[4 * domain] = 1 + 1 / Double(counts[domain]) }
+      return GradientReport(
+        microBatchCounts: counts, gram: gram, squaredNorms: [2, 2, 2])
+    }
+    var policy = try AlignmentPolicy(.doge(selfTerm: .cross), in: context)
+    func ratios(_ step: Int, _ counts: [Int]) throws -> [Double] {
+      policy.observe(feedback(step, report(counts)))
+      let scores = try #require(policy.rewards)
+      return scores.map { $0 / scores[1] }
+    }
+    // Before a self term was measured the square stands in, noise included.
+    expectNear(try ratios(1, [1, 4, 4]), [2, 1, 1])
+    expectNear(try ratios(2, [4, 4, 4]), [1, 1, 1])
+    for step in 3...200 { expectNear(try ratios(step, [1, 4, 4]), [1, 1, 1]) }
+    #expect(policy.mixture.weights.allSatisfy { abs($0 - 1 / 3.0) < 0.02 })
+  }
+
   @Test func aScoreBelowZeroCountsWhereItIsLet() throws {
     let settings = AlignmentPolicy.Settings.doge(
       rate: 0.05, bregmanWeight: 1, scoreRange: -4...4, uniformShare: 0.25, selfTerm: .included)
@@ -172,6 +193,7 @@ struct AlignmentPolicyTests {
     #expect(
       doge.options
         == PolicyRecipe.alignment(.doge(scoreRange: -5...5, initial: .natural)).options)
+    #expect(doge.options["self"] == "in", "as in the source")
     func refuse(_ options: [String: String], _ text: String) {
       expectError(text) { try registry.recipe(named: "alignment", options: options) }
     }
@@ -180,10 +202,10 @@ struct AlignmentPolicyTests {
       "option 'self' of policy 'alignment' is 'in'; expected: cross, or memory=gram, or form=doge")
     refuse(
       ["score-low": "1"],
-      "policy 'alignment with form=soft' has no option 'score-low'; its options: none")
+      "option 'score-low' of policy 'alignment' says nothing with form=soft; leave one of them out")
     refuse(
       ["form": "doge", "smoothing": "0.9"],
-      "policy 'alignment with form=doge' has no option 'smoothing'; its options: form")
+      "option 'smoothing' of policy 'alignment' says nothing with form=doge; leave one of them out")
     refuse(
       ["form": "doge", "score-low": "9"],
       "option 'score-high' of policy 'alignment' is ''; expected: a number of at least score-low")

@@ -27,6 +27,25 @@ struct ApportionmentTests {
     #expect(state.credits == vectors.fixed.credits)
   }
 
+  @Test func aForcedDrawOfEachDomainLeavesTheRestToTheMixture() throws {
+    // 144 draws over 22 domains, one of each for certain: on average 1 + 122 α_i.
+    func means(_ mixture: Mixture) -> [Double] {
+      let batches = 500
+      var state = Apportionment(domainCount: 22)
+      var counts = [Double](repeating: Double(batches), count: 22)
+      for _ in 0..<122 * batches { counts[state.nextDomain(mixture)] += 1 }
+      return counts.map { $0 / Double(batches) }
+    }
+    // Totals are exact to one draw, means to 1/500.
+    for mean in means(.uniform(domainCount: 22)) { #expect(abs(mean - 6.545) < 0.003) }
+    let vertex = try Mixture(weights: [1] + [Double](repeating: 0, count: 21))
+    #expect(means(vertex) == [123] + [Double](repeating: 1, count: 21))
+    let uneven = try Mixture(normalizing: (1...22).map(Double.init))
+    for (domain, mean) in means(uneven).enumerated() {
+      #expect(abs(mean - (1 + 122 * Double(domain + 1) / 253)) < 0.003)
+    }
+  }
+
   @Test func aHalfAndTwoQuartersByHand() throws {
     // In quarters, after adding (2, 1, 1) and before the winner pays 4: (2, 1, 1) → 0; (0, 2, 2) →
     // 1, the lower of two; (2, -1, 3) → 2; (4, 0, 0) → 0; and nothing is owed.

@@ -231,10 +231,10 @@ struct BanditPolicyTests {
       "option 'smoothing' of policy 'odm' is '1'; expected: a number in [0, 0.999999]")
     refuse(
       ["form": "exp3", "smoothing": "0.5"],
-      "policy 'odm with form=exp3' has no option 'smoothing'; its options: form")
+      "option 'smoothing' of policy 'odm' says nothing with form=exp3; leave one of them out")
     refuse(
       ["loss-scale": "2"],
-      "policy 'odm with form=code' has no option 'loss-scale'; its options: none"
+      "option 'loss-scale' of policy 'odm' says nothing with form=code; leave one of them out"
     )
     refuse(
       ["warm-up": "-1"],

@@ -70,6 +70,9 @@ struct BanditRegretTests {
     let long = try play(settings, arms: twoArms, steps: 10_000)
     #expect(abs(short.regret - 0.232) < 0.02, "\(short.regret)")
     #expect(abs(long.regret - 0.063) < 0.01, "\(long.regret)")
+    let five = try play(settings, arms: fiveArms, steps: 10_000)
+    #expect(abs(five.regret - 0.172) < 0.01, "\(five.regret)")
+    #expect(abs(five.bestShare - 0.427) < 0.03, "\(five.bestShare)")
   }
 
   @Test(arguments: [BanditPolicy.Form.paper, .code])
@@ -80,5 +83,9 @@ struct BanditRegretTests {
     #expect((0.9...1.1).contains(long.regret / short.regret), "\(short.regret) \(long.regret)")
     // The expected regret of Exp3 at this length is under .01.
     #expect(long.regret > 0.2)
+    let five = try play(settings, arms: fiveArms, steps: 10_000)
+    let (regret, bestShare) = form == .paper ? (0.239, 0.202) : (0.226, 0.247)
+    #expect(abs(five.regret - regret) < 0.005, "\(five.regret)")
+    #expect(abs(five.bestShare - bestShare) < 0.02, "\(five.bestShare)")
   }
 }

@@ -79,7 +79,7 @@ struct FeedbackTests {
   }
 
   @Test func whatAPolicyReadsMustBeThere() throws {
-    let all = FeedbackNeeds(losses: true, gram: true, smoothing: 0.9, norms: true)
+    let all = FeedbackNeeds(losses: true, gram: true, smoothing: 0.9, lagged: true, norms: true)
     #expect(all.gradients && !all.isEmpty && FeedbackNeeds.nothing.isEmpty)
     try good.validate(needs: all)
     let bare = Feedback(step: 3, losses: [2.5, nil], tokenCounts: [512, 0])

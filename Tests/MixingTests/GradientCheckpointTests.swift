@@ -12,7 +12,7 @@ struct GradientCheckpointTests {
   ) throws -> GradientRecorder {
     try GradientRecorder(
       domainCount: domains, parameterCount: parameters,
-      needs: FeedbackNeeds(gram: true, smoothing: beta),
+      needs: FeedbackNeeds(gram: true, smoothing: beta, lagged: true),
       projection: width.map { try GradientProjection(width: $0, seed: seed) })
   }
 

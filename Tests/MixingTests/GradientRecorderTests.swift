@@ -48,7 +48,7 @@ struct GradientRecorderTests {
   }
 
   @Test func `without memory the alignments are the row sums`() throws {
-    let recorder = try recorder(FeedbackNeeds(smoothing: 0))
+    let recorder = try recorder(FeedbackNeeds(smoothing: 0, lagged: true))
     let first = try recorder.step(gradients)
     try expectClose(first.alignments, [0.6, 1, -0.6])
     #expect(first.laggedAlignments == [0, 0, 0] && first.gram == nil)
@@ -61,7 +61,8 @@ struct GradientRecorderTests {
 
   @Test func `a factor turns parts of a mean into gradients`() throws {
     let scaled = gradients.map { ($0.domain, $0.values.map { $0 / 8 }) }
-    let report = try recorder(FeedbackNeeds(gram: true, smoothing: 0.5)).step(scaled, factor: 8)
+    let report = try recorder(FeedbackNeeds(gram: true, smoothing: 0.5, lagged: true)).step(
+      scaled, factor: 8)
     try expectClose(report.gram, gram)
     try expectClose(report.squaredNorms, [1, 1, 1])
     try expectClose(report.alignments, [0.6, 1, -0.6])
@@ -119,7 +120,7 @@ struct GradientRecorderTests {
     var smoothed = lagged
     // Runs of their own, since the steps of one are not independent.
     for _ in 0..<800 {
-      let recorder = try recorder(FeedbackNeeds(smoothing: 0.6), parameters: width)
+      let recorder = try recorder(FeedbackNeeds(smoothing: 0.6, lagged: true), parameters: width)
       for step in 0..<6 {
         recorder.begin()
         for (domain, count) in counts.enumerated() {
@@ -147,7 +148,7 @@ struct GradientRecorderTests {
   func `smoothing is what the formulas say`(beta: Double) throws {
     let (width, domains) = (40, 4)
     let recorder = try recorder(
-      FeedbackNeeds(gram: true, smoothing: beta), domains: domains, parameters: width)
+      FeedbackNeeds(gram: true, smoothing: beta, lagged: true), domains: domains, parameters: width)
     var plain = PlainSmoothing(beta: beta, domainCount: domains, width: width)
     var normals = Normals("formulas")
     for step in 0..<30 {
@@ -174,7 +175,7 @@ struct GradientRecorderTests {
   }
 
   @Test func `a domain that is not seen for long keeps its direction`() throws {
-    let recorder = try recorder(FeedbackNeeds(smoothing: 0.5))
+    let recorder = try recorder(FeedbackNeeds(smoothing: 0.5, lagged: true))
     _ = try recorder.step([(0, [3, 0]), (1, [1, 1]), (1, [1, 3])])
     var report = GradientReport()
     // 2^-4000 is far below what a double holds.
@@ -185,7 +186,7 @@ struct GradientRecorderTests {
   }
 
   @Test func `four ranks add up to one`() throws {
-    let needs = FeedbackNeeds(gram: true, smoothing: 0.9)
+    let needs = FeedbackNeeds(gram: true, smoothing: 0.9, lagged: true)
     var normals = Normals("ranks")
     let make = {
       try GradientRecorder(
@@ -218,7 +219,8 @@ struct GradientRecorderTests {
     var results: [[GradientReport]] = []
     for threads in [1, 2, 3] {
       let recorder = try recorder(
-        FeedbackNeeds(gram: true, smoothing: 0.9), parameters: 70_001, threads: threads)
+        FeedbackNeeds(gram: true, smoothing: 0.9, lagged: true), parameters: 70_001,
+        threads: threads)
       var normals = Normals("threads")
       results.append(
         try (0..<2).map { _ in
@@ -229,7 +231,7 @@ struct GradientRecorderTests {
   }
 
   @Test func `gradients that are not finite are passed on but not remembered`() throws {
-    let recorder = try recorder(FeedbackNeeds(smoothing: 0.5))
+    let recorder = try recorder(FeedbackNeeds(smoothing: 0.5, lagged: true))
     _ = try recorder.step(gradients)
     let before = recorder.checkpointBytes()
     for bad in [Float.nan, .infinity] {
@@ -245,7 +247,7 @@ struct GradientRecorderTests {
 
   @Test func `huge and tiny gradients neither overflow nor vanish`() throws {
     for size in [Float(1e18), 1e-18] {
-      let report = try recorder(FeedbackNeeds(gram: true, smoothing: 0.9)).step(
+      let report = try recorder(FeedbackNeeds(gram: true, smoothing: 0.9, lagged: true)).step(
         gradients.map { ($0.domain, $0.values.map { $0 * size }) })
       try expectClose(report.gram?.map { $0 / Double(size) / Double(size) }, gram)
       try expectClose(
@@ -261,7 +263,8 @@ struct GradientRecorderTests {
     // A row for each of the two domains of a step.
     #expect(gramOnly.byteCount == 2 * 4000)
     #expect(gramOnly.checkpointBytes().isEmpty)
-    let smoothing = try recorder(FeedbackNeeds(smoothing: 0.9), domains: 9, parameters: 1000)
+    let smoothing = try recorder(
+      FeedbackNeeds(smoothing: 0.9, lagged: true), domains: 9, parameters: 1000)
     for _ in 0..<3 { _ = try smoothing.step([(2, row), (2, row), (7, row)]) }
     // Beside that what is remembered of them, and the sum.
     #expect(smoothing.byteCount == 5 * 4000)

@@ -172,8 +172,8 @@ struct MixtureBoundsTests {
     refuse(
       ["prior-kl": "0.1", "prior": "flat"],
       """
-      option 'mixture' of policy 'static' is 'flat'; expected: natural, uniform, temperature, \
-      weights or regmix
+      option 'prior' of policy 'static' is 'flat'; expected: natural, uniform, an exponent, \
+      domain=weight,…, or a mixture.json
       """)
   }
 

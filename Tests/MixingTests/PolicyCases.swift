@@ -14,6 +14,8 @@ struct PolicyCase: Sendable, CustomTestStringConvertible {
   private let options: @Sendable ([String]) -> [String: String]
   /// The updates of the longest test; fewer where each takes tens of microseconds.
   var updateCount = 1_000_000
+  /// Whether permuted domains have permuted mixtures; not where a network has a place for each.
+  var permutes = true
 
   private init(
     _ policy: String, _ label: String = "",
@@ -42,6 +44,13 @@ struct PolicyCase: Sendable, CustomTestStringConvertible {
     return other
   }
 
+  /// The same way, of a policy that tells its domains apart.
+  private func telling() -> PolicyCase {
+    var other = self
+    other.permutes = false
+    return other
+  }
+
   var testDescription: String { label.isEmpty ? policy : "\(policy) \(label)" }
 
   static let all = [
@@ -63,10 +72,20 @@ struct PolicyCase: Sendable, CustomTestStringConvertible {
     PolicyCase("alignment", "form=doge"),
     PolicyCase("alignment", "form=doge", "rate=0.05", "score-low=-5", "largest-move=0.05"),
     PolicyCase("ac-odm").updates(10_000),
-    PolicyCase("ac-odm", "state=gram", "updates=1", "transitions=1", "units=2").updates(200_000),
+    PolicyCase("ac-odm", "state=gram", "updates=1", "transitions=1", "units=2"),
     PolicyCase("ac-odm", "state=paper", "control=frozen-random", "units=2").updates(200_000),
     PolicyCase("ac-odm", "updates=1", "transitions=1", "units=2", "warm-up=3").updates(200_000),
     PolicyCase("ac-odm", "gamma=0.9", "warm-up=3", "largest-move=0.05").updates(10_000),
+    PolicyCase("ac-odm", "control=no-critic").updates(10_000),
+    PolicyCase("ac-odm", "control=no-actor", "warm-up=3").updates(10_000),
+    PolicyCase("ac-odm", "control=frozen-random").updates(200_000),
+    PolicyCase(
+      "ac-odm", "preset=paper", "width=4", "layers=2", "transitions=2", "capacity=8", "warm-up=3"
+    ).updates(20_000).telling(),
+    PolicyCase(
+      "ac-odm", "preset=released", "width=4", "layers=2", "transitions=2", "capacity=8",
+      "warm-up=3"
+    ).updates(20_000).telling(),
     PolicyCase("schedule") { names in
       let even = names.map { "\($0)=\(1 / Double(names.count))" }.joined(separator: ",")
       let one = names.map { "\($0)=\($0 == "d0" ? 1 : 0)" }.joined(separator: ",")

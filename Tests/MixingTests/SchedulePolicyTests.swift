@@ -178,14 +178,24 @@ struct SchedulePolicyTests {
     refuse([:], "policy 'schedule' needs the option 'stages' here")
     refuse(
       ["stages": "a=1", "json": "{}"],
-      "policy 'schedule with json' has no option 'stages'; its options: json")
+      "option 'stages' of policy 'schedule' says nothing with json; leave one of them out")
     refuse(
       ["json": "{}", "unit": "steps"],
-      "policy 'schedule with json' has no option 'unit'; its options: json")
+      "option 'unit' of policy 'schedule' says nothing with json; leave one of them out")
     refuse(
       ["stages": "a=1", "unit": "epochs"],
       "option 'unit' of policy 'schedule' is 'epochs'; expected: one of steps, tokens")
-    refuse(["stages": ""], "option 'weights' of policy 'schedule' is ''; expected: domain=weight")
+    for text in ["", "x", "9:a"] {
+      refuse(
+        ["stages": text],
+        """
+        option 'stages' of policy 'schedule' is '\(text)'; expected: UNTIL:domain=weight,… or \
+        UNTIL+RAMP:domain=weight,…, the last one without UNTIL if it goes on for ever
+        """)
+    }
+    refuse(
+      ["stages": "-5:a=1;a=1"],
+      "stage 1 of the schedule ends at -5, the stage before it at 0; ends increase, from above 0")
     refuse(
       ["stages": "1+2+3:a=1"],
       """

@@ -25,6 +25,14 @@ struct StaticMixtureTests {
     #expect(try StaticMixture.temperature(10).mixture(in: steep).integerShares[0] == 1)
   }
 
+  @Test(arguments: [-0.1, .nan, .infinity])
+  func aWeightThatIsNoneIsNamedWithItsDomain(value: Double) {
+    let context = PolicyContext(domainNames: ["a", "b"], sequenceCounts: [1, 1])
+    expectError("the weight of domain 'b' is \(value); weights are finite numbers of at least 0") {
+      try StaticMixture.weights(["a": 1, "b": value]).mixture(in: context)
+    }
+  }
+
   @Test(arguments: [-0.1, 10.5, .nan, .infinity])
   func exponentsOutsideTheirRangeAreRefused(exponent: Double) {
     expectError(

@@ -78,7 +78,7 @@ struct FeedbackMeterTests {
   }
 
   @Test func `measuring changes no bit of the training`() throws {
-    let needs = FeedbackNeeds(losses: true, gram: true, smoothing: 0.9, norms: true)
+    let needs = FeedbackNeeds(losses: true, gram: true, smoothing: 0.9, lagged: true, norms: true)
     let results = try [FeedbackNeeds.nothing, needs].map { needs in
       let trainer = try makeTrainer(smallConfiguration)
       try trainer.measure(needs, isGrouped: true, domainCount: 3)
@@ -105,7 +105,7 @@ struct FeedbackMeterTests {
 
   @Test(arguments: [1, 3])
   func `a trainer's memory for the feedback goes on bit for bit`(cut: Int) throws {
-    let needs = FeedbackNeeds(gram: true, smoothing: 0.9, norms: true)
+    let needs = FeedbackNeeds(gram: true, smoothing: 0.9, lagged: true, norms: true)
     func tokens(_ step: Int) -> [Int32] {
       makeTokens(tinyConfiguration, rowCount: 12, stream: "feedback \(step)")
     }
@@ -215,7 +215,8 @@ struct FeedbackMeterTests {
     var alignments: [[[Double]]] = []
     for watched in ["all", "hidden-output"] {
       let trainer = try makeTrainer(configuration, settings: GradientSettings(watched: watched))
-      try trainer.measure(FeedbackNeeds(smoothing: 0.9), isGrouped: true, domainCount: count)
+      try trainer.measure(
+        FeedbackNeeds(smoothing: 0.9, lagged: true), isGrouped: true, domainCount: count)
       var steps: [[Double]] = []
       for index in 0..<40 {
         // Domain d counts up in strides of d + 1, with noise that grows with d.

@@ -46,8 +46,10 @@ struct TestLearner: MixturePolicy {
     }
   }
 
+  var isSavable: Bool { reading != .nothing }
+
   func savedPolicy() throws(MixingError) -> SavedPolicy? {
-    guard reading != .nothing else { return nil }
+    guard isSavable else { return nil }
     return try SavedPolicy(policy: Self.name, domainNames: domainNames, contents: state)
   }
 
@@ -70,7 +72,7 @@ struct TestLearner: MixturePolicy {
     guard !isFrozen else { return .nothing }
     return switch reading {
     case .losses: FeedbackNeeds(losses: true)
-    case .gradients: FeedbackNeeds(losses: true, gram: true, smoothing: 0.8)
+    case .gradients: FeedbackNeeds(losses: true, gram: true, smoothing: 0.8, lagged: true)
     case .norms: FeedbackNeeds(norms: true)
     // Needs that change while the run goes on.
     case .halfway:

@@ -80,10 +80,75 @@ struct PolicyTransferTests {
     #expect(try bytes(file + "-again") == whole)
   }
 
+  @Test(arguments: [
+    [:], ["state": "gram"], ["state": "paper"], ["floor": "0.05"],
+    ["preset": "paper", "width": "8", "layers": "2"],
+    ["preset": "released", "width": "8", "layers": "2"],
+  ])
+  func `what ac-odm learns is saved, whatever the preset`(options: [String: String]) throws {
+    let file = scratch.path + "/learned.policy"
+    var configuration = scratch.learnerConfiguration(.gradients)
+    configuration.policy = "ac-odm"
+    configuration.policyOptions = options
+    var run = scratch.learnerRun("run", configuration)
+    run.savedPolicyPath = file
+    _ = try run.start()
+    #expect(try SavedPolicy(at: file).policy == "ac-odm")
+  }
+
+  @Test(arguments: [
+    ["state": "paper"], ["preset": "paper", "width": "8", "layers": "2"],
+    ["preset": "released", "width": "8", "layers": "2"],
+  ])
+  func `a frozen ac-odm collects no gradients, whatever the preset`(
+    options: [String: String]
+  ) throws {
+    let file = scratch.path + "/learned.policy"
+    var configuration = scratch.learnerConfiguration(.gradients)
+    configuration.policy = "ac-odm"
+    configuration.policyOptions = options
+    var first = scratch.learnerRun("first", configuration)
+    first.savedPolicyPath = file
+    _ = try first.start()
+    let learned = try Ledger(at: first.folder.ledgerPath).lines
+    #expect(learned.contains { $0.feedback.contains { $0.gradients != nil } })
+    configuration.policyOptions = ["from": file, "freeze": "true"]
+    configuration.loader.grouping = nil
+    let second = scratch.learnerRun("second", configuration)
+    _ = try second.start()
+    let lines = try Ledger(at: second.folder.ledgerPath).lines
+    #expect(lines.allSatisfy { $0.feedback.allSatisfy { $0.gradients == nil } })
+    #expect(Set(lines.map(\.asked)).count > 1, "it decides by what it reads")
+  }
+
+  @Test func `networks that read other layers are refused before a step is made`() throws {
+    let file = scratch.path + "/learned.policy"
+    var configuration = scratch.learnerConfiguration(.gradients)
+    configuration.policy = "ac-odm"
+    configuration.policyOptions = ["preset": "paper", "width": "8", "layers": "2"]
+    var first = scratch.learnerRun("first", configuration)
+    first.savedPolicyPath = file
+    _ = try first.start()
+    configuration.policyOptions = ["from": file, "freeze": "true"]
+    configuration.model.layerCount = 2
+    let second = scratch.learnerRun("second", configuration)
+    #expect {
+      try second.start()
+    } throws: { error in
+      "\(error)".contains(
+        "the policy ac-odm from \(file) cannot be trained with: its networks read")
+        && "\(error)".contains("5 are watched")
+    }
+    #expect(try !scratch.names(in: scratch.path).contains("second"))
+  }
+
   @Test func `a policy that learns nothing is refused before a step is made`() throws {
-    for reading in [nil, TestLearner.Reading.nothing] {
-      var configuration = scratch.configuration()
-      if let reading { configuration = scratch.learnerConfiguration(reading) }
+    var random = scratch.learnerConfiguration(.gradients)
+    random.policy = "ac-odm"
+    random.policyOptions = ["control": "frozen-random", "state": "paper"]
+    for configuration in [
+      scratch.configuration(), scratch.learnerConfiguration(.nothing), random,
+    ] {
       var run = scratch.learnerRun("run", configuration)
       run.savedPolicyPath = scratch.path + "/none.policy"
       #expect {

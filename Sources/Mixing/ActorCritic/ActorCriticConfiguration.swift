@@ -98,6 +98,11 @@ public struct ActorCriticConfiguration: Sendable {
   public var seed: UInt64 = 0
   /// Whether nothing is learned; for a policy that was saved.
   public var isFrozen = false
+  /// Whether the gradients that the state reads are measured for a frozen policy, too.
+  ///
+  /// Without it only a policy with ``StateForm/paper`` can be frozen: a run with a frozen policy
+  /// collects no gradients.
+  public var isMeasuredWhenFrozen = false
 
   /// Creates the configuration of the preset.
   public init() {}
@@ -113,9 +118,24 @@ public struct ActorCriticConfiguration: Sendable {
 
   /// What has to be measured.
   var feedbackNeeds: FeedbackNeeds {
-    let readsLagged = state == .full || (learns && rewardForm == .lagged)
+    let readsLagged = learns && rewardForm == .lagged
     let readsGram = state != .paper || (learns && rewardForm != .lagged)
     return FeedbackNeeds(
-      losses: true, gram: readsGram, smoothing: readsLagged ? smoothing : nil, norms: true)
+      losses: true, gram: readsGram, smoothing: state == .full || readsLagged ? smoothing : nil,
+      lagged: readsLagged, norms: true)
+  }
+
+  /// Checks that nothing contradicts a start from a saved policy.
+  ///
+  /// - Throws: ``MixingError/unreadOption(policy:option:with:)`` for the random actor, which would
+  ///   become the saved one, and ``MixingError/frozenPolicyReadsGradients(state:)``.
+  func checkStart(fromSaved: Bool) throws(MixingError) {
+    if fromSaved, control == .frozenRandom {
+      throw .unreadOption(
+        policy: ActorCriticPolicy.name, option: "from", with: "control=\(control.rawValue)")
+    }
+    if isFrozen, !isMeasuredWhenFrozen, feedbackNeeds.gradients {
+      throw .frozenPolicyReadsGradients(state: state.rawValue)
+    }
   }
 }

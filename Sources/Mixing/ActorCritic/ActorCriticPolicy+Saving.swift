@@ -16,11 +16,15 @@ extension ActorCriticPolicy {
   /// The name of this preset of `ac-odm`.
   static let preset = ActorCriticPreset.repaired.rawValue
 
+  /// True but for the random actor, which nothing was learned by.
+  public var isSavable: Bool { configuration.control != .frozenRandom }
+
   /// Returns the two networks, which any number of domains can start from.
   ///
-  /// - Returns: what ``init(_:in:startingFrom:)`` takes.
+  /// - Returns: what ``init(_:in:startingFrom:)`` takes; nil for the random actor.
   /// - Throws: ``MixingError/checkpointNotEncodable(policy:underlying:)``.
   public func savedPolicy() throws(MixingError) -> SavedPolicy? {
+    guard isSavable else { return nil }
     let networks = learner.checkpoint
     return try SavedPolicy(
       policy: Self.name, domainNames: domainNames,
@@ -31,6 +35,7 @@ extension ActorCriticPolicy {
 
   /// Takes over the networks of a saved policy.
   mutating func load(_ saved: SavedPolicy) throws(MixingError) {
+    try saved.requirePreset(Self.preset)
     let contents = try saved.contents(as: Contents.self, ofPolicy: Self.name)
     func check(
       _ property: SavedPolicyProperty, _ saved: String, _ configured: String
@@ -39,7 +44,6 @@ extension ActorCriticPolicy {
         throw .savedPolicyDiffers(property: property, saved: saved, configured: configured)
       }
     }
-    try check(.preset, contents.preset, Self.preset)
     try check(.state, contents.state.rawValue, configuration.state.rawValue)
     try check(.networks, "\(contents.unitCount) units", "\(configuration.unitCount) units")
     let count = learner.critic.parameters.count

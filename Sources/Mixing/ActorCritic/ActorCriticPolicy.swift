@@ -90,6 +90,13 @@ internal import Kernels
 ///       --warm-up-steps 20 --learning-rate 0.005 --grouping 2 --every-domain \
 ///       --evaluation-tokens 8192 --policy ac-odm --seed $seed; done
 ///
+/// What it learned can go on in another run (``savedPolicy()``), with another model and other
+/// domains. Frozen there it learns nothing, and nothing is measured for it but losses and norms:
+/// its state is `paper` then, or gradients are asked for (`measured=true`).
+///
+///     headrace train SMALL --policy ac-odm --save-policy FILE
+///     headrace train LARGE --policy ac-odm --policy-from FILE --freeze
+///
 /// Source: Ma et al. 2025, *AC-ODM: Actor-Critic Online Data Mixing for Sample-Efficient LLM
 /// Pretraining* (arXiv:2505.23878): the loop, the reward from gradient alignment and the paper's
 /// state.
@@ -113,7 +120,7 @@ public struct ActorCriticPolicy: MixturePolicy {
   public private(set) var mixture: Mixture
 
   /// What the networks took the last observed step to be worth, `[domain]`, in units of the usual
-  /// alignment; nil before the first observation and where nothing is measured for it.
+  /// alignment; nil before the first observation and where nothing is learned.
   public private(set) var rewards: [Double]?
 
   /// How it sees, values, decides and learns.
@@ -127,7 +134,6 @@ public struct ActorCriticPolicy: MixturePolicy {
   /// The features after the last observation; nil before the first.
   private var policyState: [Float]?
   private var observedStepCount = 0
-  private var droppedStepCount = 0
   private var decisions = DecisionLog()
   private let isLoaded: Bool
 
@@ -137,12 +143,16 @@ public struct ActorCriticPolicy: MixturePolicy {
   ///   - configuration: how it sees, values, decides and learns.
   ///   - context: the domains, and the steps that are planned.
   ///   - saved: the networks to start from; nil for new ones.
-  /// - Throws: ``MixingError/plannedStepsUnknown(policy:)``, what the initial mixture throws, and
-  ///   what ``SavedPolicy`` says where its networks do not fit.
+  /// - Throws: ``MixingError/plannedStepsUnknown(policy:)``,
+  ///   ``MixingError/frozenPolicyReadsGradients(state:)``,
+  ///   ``MixingError/unreadOption(policy:option:with:)`` for a random actor from a saved policy,
+  ///   what the initial mixture throws, and what ``SavedPolicy`` says where its networks do not
+  ///   fit.
   public init(
     _ configuration: ActorCriticConfiguration = ActorCriticConfiguration(),
     in context: PolicyContext, startingFrom saved: SavedPolicy? = nil
   ) throws(MixingError) {
+    try configuration.checkStart(fromSaved: saved != nil)
     self.configuration = configuration
     domainNames = context.domainNames
     mixture = try configuration.initial.mixture(in: context)
@@ -190,14 +200,11 @@ public struct ActorCriticPolicy: MixturePolicy {
 
   /// Learns from a step and decides on the next mixture.
   ///
-  /// A step whose numbers overflow is dropped: nothing changes but a count.
+  /// A step whose numbers overflow is dropped: nothing changes.
   ///
   /// - Parameter feedback: what the step reported.
   public mutating func observe(_ feedback: Feedback) {
-    guard let observation = estimator.observe(feedback) else {
-      droppedStepCount += 1
-      return
-    }
+    guard let observation = estimator.observe(feedback) else { return }
     let before: [Float]? =
       if let decision = decisions.take(step: feedback.step) {
         decision.policyState?.values
@@ -206,8 +213,7 @@ public struct ActorCriticPolicy: MixturePolicy {
       }
     policyState = observation.features
     observedStepCount += 1
-    let isMeasured = feedbackNeeds.gradients
-    rewards = isMeasured ? observation.rewards : nil
+    rewards = configuration.learns ? observation.rewards : nil
     if configuration.learns {
       if let before { remember(before, observation, feedback) }
       if replay.count > 1 {
@@ -246,7 +252,6 @@ extension ActorCriticPolicy {
     let generator: SeededGenerator
     let policyState: PackedArray<Float>?
     let observedStepCount: Int
-    let droppedStepCount: Int
     let decisions: DecisionLog
   }
 
@@ -262,7 +267,7 @@ extension ActorCriticPolicy {
       learner: learner.checkpoint,
       replay: replay.checkpoint, generator: generator,
       policyState: policyState.map { PackedArray($0) }, observedStepCount: observedStepCount,
-      droppedStepCount: droppedStepCount, decisions: decisions)
+      decisions: decisions)
   }
 
   /// Goes on from a checkpoint of a run with the same configuration.
@@ -279,10 +284,9 @@ extension ActorCriticPolicy {
     guard checkpoint.mixture.domainCount == domainCount else {
       throw .mixtureDomainCount(expected: domainCount, found: checkpoint.mixture.domainCount)
     }
-    let counts = [checkpoint.observedStepCount, checkpoint.droppedStepCount]
-    for count in counts where !(0...1 << 60).contains(count) {
+    guard (0...1 << 60).contains(checkpoint.observedStepCount) else {
       throw .checkpointOfOtherShape(
-        policy: Self.name, array: "steps", expected: 0, found: count)
+        policy: Self.name, array: "steps", expected: 0, found: checkpoint.observedStepCount)
     }
     if let rewards = checkpoint.rewards, rewards.count != domainCount {
       throw .mixtureDomainCount(expected: domainCount, found: rewards.count)
@@ -307,7 +311,6 @@ extension ActorCriticPolicy {
     generator = checkpoint.generator
     policyState = checkpoint.policyState?.values
     observedStepCount = checkpoint.observedStepCount
-    droppedStepCount = checkpoint.droppedStepCount
     decisions = checkpoint.decisions
   }
 }

@@ -47,35 +47,58 @@ extension PolicyRegistry.Entry {
     options: ActorCriticConfiguration.optionMeanings.merging(
       PublishedConfiguration.optionMeanings
     ) { first, _ in first }.merging([
-      "preset": "repaired (default), paper or released (as published; its actor never learns)",
-      "from": "the path of a saved policy to start from",
+      "preset":
+        "repaired (default), paper or released (as published; its actor never learns); these two "
+        + "take from, freeze, seed and the options that name them",
+      "from":
+        "the path of a saved policy to start from; preset, state and sizes are its own unless given",
     ]) { first, _ in first }
   ) { values throws(MixingError) in
+    guard let path = values["from"] else { return try makeRecipe(values, startingFrom: nil) }
+    let saved = try SavedPolicy(at: path)
+    var own: [String: String]
+    do throws(MixingError) { own = try saved.actorCriticOptions() } catch {
+      throw .fileRefused(path: path, underlying: error)
+    }
+    if let preset = values["preset"], let other = own["preset"], preset != other {
+      throw .fileRefused(
+        path: path,
+        underlying: .savedPolicyDiffers(property: .preset, saved: other, configured: preset))
+    }
+    own.merge(values) { $1 }
+    let recipe = try makeRecipe(own, startingFrom: saved)
+    return PolicyRecipe(name: ActorCriticPolicy.name, options: own) { context throws(MixingError) in
+      do throws(MixingError) { return try recipe.makePolicy(in: context) } catch {
+        throw .fileRefused(path: path, underlying: error)
+      }
+    }
+  } savingDefaults: { values in
+    // Another run's frozen actor shall need no gradients; a file that is gone on from has a state.
+    let isOpen = values["preset", default: ActorCriticPolicy.preset] == ActorCriticPolicy.preset
+    return isOpen && values["from"] == nil ? ["state": "paper"] : [:]
+  }
+
+  /// Reads the options of the preset that they name.
+  private static func makeRecipe(
+    _ values: [String: String], startingFrom saved: SavedPolicy?
+  ) throws(MixingError) -> PolicyRecipe {
     let options = PolicyOptions(values, ofPolicy: ActorCriticPolicy.name)
     let preset = try options.choice("preset", default: ActorCriticPreset.repaired)
     try checkNames(of: values, in: preset)
-    let recipe: @Sendable (SavedPolicy?) -> PolicyRecipe
+    if saved == nil, try options.flag("freeze", default: false) {
+      throw .missingOption(policy: ActorCriticPolicy.name, option: "from")
+    }
+    let recipe: PolicyRecipe
     switch preset {
     case .repaired:
-      let configuration = try ActorCriticConfiguration(options)
-      recipe = { .actorCritic(configuration, startingFrom: $0) }
+      recipe = .actorCritic(try ActorCriticConfiguration(options), startingFrom: saved)
     case .paper, .released:
-      let configuration = try PublishedConfiguration(preset, options)
-      recipe = { .publishedActorCritic(configuration, startingFrom: $0) }
-    }
-    let path = values["from"]
-    if path == nil, try options.flag("freeze", default: false) {
-      throw .missingOption(policy: ActorCriticPolicy.name, option: "from")
+      recipe = .publishedActorCritic(
+        try PublishedConfiguration(preset, options), startingFrom: saved)
     }
     return PolicyRecipe(name: ActorCriticPolicy.name, options: values) {
       context throws(MixingError) in
-      guard let path else { return try recipe(nil).makePolicy(in: context) }
-      let saved = try SavedPolicy(at: path)
-      do throws(MixingError) {
-        return try recipe(saved).makePolicy(in: context)
-      } catch {
-        throw .fileRefused(path: path, underlying: error)
-      }
+      try recipe.makePolicy(in: context)
     }
   }
 
@@ -91,5 +114,43 @@ extension PolicyRegistry.Entry {
     throw .unknownOption(
       policy: "\(ActorCriticPolicy.name) with preset=\(preset.rawValue)", option: unknown, near: [],
       known: known.sorted())
+  }
+}
+
+extension SavedPolicy {
+  /// The options of `ac-odm` that say what its networks are made for.
+  fileprivate struct NetworkOptions: Decodable {
+    let preset: String
+    let state: ActorCriticConfiguration.StateForm?
+    let unitCount: Int?
+    let width: Int?
+    let layerCount: Int?
+
+    private enum CodingKeys: String, CodingKey {
+      case preset, state, width
+      case unitCount = "unit_count"
+      case layerCount = "layer_count"
+    }
+  }
+
+  /// What a file of `ac-odm` says by itself of the options that it was learned with.
+  fileprivate func actorCriticOptions() throws(MixingError) -> [String: String] {
+    let own = try contents(as: NetworkOptions.self, ofPolicy: ActorCriticPolicy.name)
+    var options = ["preset": own.preset]
+    options["state"] = own.state?.rawValue
+    options["units"] = own.unitCount.map(String.init)
+    options["width"] = own.width.map(String.init)
+    options["layers"] = own.layerCount.map(String.init)
+    return options
+  }
+
+  /// Checks which preset of `ac-odm` a policy was learned by, before anything else is read of it.
+  ///
+  /// - Throws: ``MixingError/savedPolicyDiffers(property:saved:configured:)``.
+  func requirePreset(_ preset: String) throws(MixingError) {
+    let own = try contents(as: NetworkOptions.self, ofPolicy: ActorCriticPolicy.name)
+    guard own.preset == preset else {
+      throw .savedPolicyDiffers(property: .preset, saved: own.preset, configured: preset)
+    }
   }
 }

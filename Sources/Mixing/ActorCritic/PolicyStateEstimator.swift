@@ -98,10 +98,8 @@ struct PolicyStateEstimator: Sendable {
 
   /// Takes in a step's feedback.
   ///
-  /// - Returns: what it says; nil if a number is not finite or becomes so, and nothing is
-  ///   remembered then.
+  /// - Returns: what it says; nil if a number overflows, and nothing is remembered then.
   mutating func observe(_ feedback: Feedback) -> Observation? {
-    guard feedback.hasFiniteNumbers else { return nil }
     let before = memory
     let report = feedback.gradients ?? GradientReport()
     let isSeen = feedback.losses.indices.map { domain in
@@ -275,17 +273,5 @@ extension PolicyStateEstimator.Memory {
       throw .checkpointOfOtherShape(
         policy: policy, array: "Gram rows", expected: expected, found: count)
     }
-  }
-}
-
-extension Feedback {
-  /// Whether all losses and all that was measured of gradients is finite; norms show in the
-  /// features.
-  var hasFiniteNumbers: Bool {
-    [
-      losses.compactMap(\.self), shares, gradients?.gram, gradients?.squaredNorms,
-      gradients?.alignments,
-      gradients?.laggedAlignments,
-    ].allSatisfy { $0?.allSatisfy(\.isFinite) ?? true }
   }
 }

@@ -31,6 +31,7 @@ extension PolicyArm {
     var configuration = ActorCriticConfiguration()
     configuration.state = proxy.state
     configuration.isFrozen = true
+    configuration.isMeasuredWhenFrozen = proxy.state != .paper
     return PolicyArm(name) { [saved, configuration] world throws(MixingError) in
       try ActorCriticPolicy(
         configuration, in: world.context, startingFrom: saved[world.configuration.scenario])

@@ -96,6 +96,23 @@ struct ActorCriticLearnerTests {
     #expect(slopes.allSatisfy { abs($0) < 1e-5 })
   }
 
+  @Test func theActionWeighsTheValuesWhereTheReleasedMeanOfThemSaysNothing() {
+    // Rewards are z-scores, and an exact critic's values are these. Their mean is 0 for every
+    // action, so its gradient is, too; weighted by the action it is π (q − π · q).
+    let values = PublishedNumbers.scores(worths)
+    #expect(abs(values.reduce(0, +)) < 1e-9)
+    let (learner, _) = learner { $0.entropyWorth = 1e-9 }
+    let scores = [0.4, -0.2, 1.1, 0, -0.7]
+    let sum = scores.reduce(0) { $0 + exp($1) }
+    let choice = scores.map { exp($0) / sum }
+    let worth = zip(choice, values).reduce(0) { $0 + $1.0 * $1.1 }
+    let slopes = learner.ascent(scores: scores, values: values, transition(rewards: worths))
+    for domain in 0..<5 {
+      #expect(abs(slopes[domain] - choice[domain] * (values[domain] - worth)) < 1e-7)
+    }
+    #expect(slopes.contains { abs($0) > 0.05 })
+  }
+
   @Test func theAscentIsThatOfCentralDifferences() {
     let (learner, configuration) = learner { $0.moveCost = 0.4 }
     let scores = [0.4, -0.2, 1.1, 0, -0.7]

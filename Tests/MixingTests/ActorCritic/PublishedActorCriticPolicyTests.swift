@@ -74,6 +74,28 @@ struct PublishedActorCriticPolicyTests {
     try expectResumesExactly(recipe, in: context(), observing: (1..<11).map { feedback($0) })
   }
 
+  @Test(arguments: [false, true])
+  func theCriticsGoalInTheWarmUpIsTheRewardAndItsDiscount(isWarmUp: Bool) {
+    // γ = .95, a reward of .1: 1.95 · .1 in the warm-up. Afterwards the paper's scalar critic has
+    // .1 / (1 − γ) = 2 as its fixed point.
+    let configuration = small(.paper) {
+      $0.decay = 0
+      $0.learningRateMaximum = 0.003
+      $0.softUpdateRate = 0.1
+    }
+    var generator = SeededGenerator(seed: 2)
+    var learner = PublishedLearner(
+      configuration, domainCount: 2, watchedCount: 0, stepCount: 4000, using: &generator)
+    let policyState: [Float] = [1, -1, 0.5, 0.2, 1, -1, 0.5]
+    let seen = Transition(
+      policyState: policyState, action: [0.5, 0.5], rewards: [0.1, 0.1], weights: [1, 1],
+      nextState: policyState)
+    for _ in 0..<4000 { learner.update(with: [seen], isWarmUp: isWarmUp) }
+    let value = learner.values(of: policyState, action: [0.5, 0.5])[0]
+    let expected = isWarmUp ? 0.195 : 2
+    #expect(abs(value - expected) < 0.02 * expected, "\(value)")
+  }
+
   @Test func theReleasedActorIsNeverTrained() throws {
     let (early, late) = (try learned(.released, steps: 1), try learned(.released))
     #expect(early.actorParameters == late.actorParameters)
@@ -121,31 +143,6 @@ struct PublishedActorCriticPolicyTests {
     #expect(weights[2] > 1.5 * weights[1] && weights[1] > 1.2 * weights[0])
   }
 
-  @Test func perplexitySharesAreThoseWorkedByHand() throws {
-    var shares = PerplexityShares(domainCount: 3)
-    #expect(shares.weights(atStep: 1) == nil)
-    shares.add([2, 3, 4])
-    // ε = √(ln 3 / 33) = 0.182459; softmax (0.090031, 0.244728, 0.665241).
-    let expected = [0.223209, 0.293229, 0.483562]
-    for (a, b) in zip(try #require(shares.weights(atStep: 11)), expected) {
-      #expect(abs(a - b) < 1e-6)
-    }
-    var unseen = PerplexityShares(domainCount: 3)
-    unseen.add([nil, 3, 4])
-    for (a, b) in zip(
-      try #require(unseen.weights(atStep: 11)), [0.182459, 0.304188, 0.513353])
-    {
-      #expect(abs(a - b) < 1e-6)
-    }
-  }
-
-  @Test func noLossOverflows() throws {
-    var shares = PerplexityShares(domainCount: 2)
-    for _ in 0..<1000 { shares.add([1e300, 1e4]) }
-    #expect(shares.weights(atStep: 1000).map { abs($0[0] + $0[1] - 1) < 1e-9 } == true)
-    #expect(shares.weights(atStep: 1000)?.allSatisfy(\.isFinite) == true)
-  }
-
   @Test func scoresHaveTheSpreadOfTheCode() {
     // Gradients −(1, 0), −(0.6, 0.8), (1, 0): rows without the diagonal (−0.4, 0, −1.6).
     let gram = [1, 0.6, -1, 0.6, 1, -0.6, -1, -0.6, 1]
@@ -161,6 +158,52 @@ struct PublishedActorCriticPolicyTests {
     #expect(PublishedNumbers.scores([7, 7, 7]).allSatisfy { abs($0) < 1e-6 })
   }
 
+  /// What a step's rewards are in the released code: scores of alignments, which do not depend on
+  /// the unit of the gradients until W / mean norm reaches its limit of 999.
+  @Test func rewardsDependOnTheUnitOnlyWhereTheCodesLimitBinds() {
+    let gram = [1, 0.6, -1, 0.6, 1, -0.6, -1, -0.6, 1]
+    func rewards(_ unit: Double) -> [Double] {
+      PublishedNumbers.scores(
+        PublishedNumbers.alignments(gram: gram.map { $0 * unit * unit }, domainCount: 3))
+    }
+    for unit in [1e-2, 0.1, 10, 100, 600] {
+      for (a, b) in zip(rewards(unit), rewards(1)) { #expect(abs(a - b) < 2e-4, "unit \(unit)") }
+    }
+    // Rows of −4000, 0 and −16,000 norms: the first and the last are alike at −999.
+    let limited = rewards(1e4)
+    #expect(limited[0] == limited[2])
+    #expect(abs(limited[0] - rewards(1)[0]) > 0.5)
+  }
+
+  @Test(arguments: [(5, 1.788854), (7, 2.267787), (11, 3), (22, 3)])
+  func scoresLieInTheirRange(count: Int, bound: Double) {
+    // One domain alone has (K − 1)/√K, which 3 limits from 11 domains on.
+    let vertex = PublishedNumbers.scores([Double](repeating: 0, count: count - 1) + [1])
+    #expect(abs((vertex.last ?? 0) - bound) < 1e-6)
+    var generator = SeededGenerator(seed: 3)
+    for _ in 0..<200 {
+      let values = (0..<count).map { _ in exp(5 * generator.nextNormal()) * generator.nextNormal() }
+      let scores = PublishedNumbers.scores(values)
+      #expect(scores.allSatisfy { abs($0) <= bound + 1e-6 })
+      // Where no limit binds they sum to 0, so that the released objective, the mean of all
+      // values, is 0 whatever the mixture is.
+      if scores.allSatisfy({ abs($0) < 3 }) { #expect(abs(scores.reduce(0, +)) < 1e-9) }
+    }
+  }
+
+  @Test func noiseMakesNoWeightNegative() {
+    // U / 1000 is above .0002 in four of five draws; .5 cannot become negative.
+    var generator = SeededGenerator(seed: 5)
+    var zeros = 0
+    for _ in 0..<10_000 {
+      let weights = PublishedNumbers.withNoise([0.0002, 0.5], using: &generator)
+      #expect(weights[0] >= 0 && weights[0] <= 0.0002 && weights[1] > 0.498)
+      zeros += weights[0] == 0 ? 1 : 0
+    }
+    // Five standard deviations of 10,000 draws.
+    #expect(abs(Double(zeros) - 8000) < 200)
+  }
+
   @Test(arguments: [ActorCriticPreset.paper, .released])
   func aSavedPolicyFindsItsDomainsByName(form: ActorCriticPreset) throws {
     let source = try learned(form)
@@ -169,7 +212,7 @@ struct PublishedActorCriticPolicyTests {
     let frozen = small(form) { $0.isFrozen = true }
     var straight = try PublishedActorCriticPolicy(frozen, in: context(), startingFrom: saved)
     var dealt = try PublishedActorCriticPolicy(frozen, in: context(names), startingFrom: saved)
-    #expect(straight.feedbackNeeds == FeedbackNeeds(losses: true, norms: true))
+    #expect(straight.feedbackNeeds == FeedbackNeeds(losses: true, norms: true, layerCount: 2))
     for step in 1...5 {
       let feedback = feedback(step)
       straight.observe(feedback)
@@ -194,14 +237,14 @@ struct PublishedActorCriticPolicyTests {
     #expect(throws: MixingError.self) { try make(frozen, context(["a", "b", "d"])) }
     #expect(throws: MixingError.self) { try make(small(.released), context()) }
     #expect(throws: MixingError.self) { try make(small(.paper) { $0.width = 9 }, context()) }
-    var policy = try PublishedActorCriticPolicy(frozen, in: context(), startingFrom: saved)
-    policy.observe(feedback(1, watchedCount: 5))
-    #expect(throws: MixingError.self) {
-      try policy.prepare(for: UpcomingStep(step: 2, tokenTotal: 0))
+    let policy = try PublishedActorCriticPolicy(frozen, in: context(), startingFrom: saved)
+    try feedback(1).validate(needs: policy.feedbackNeeds)
+    expectError("the feedback's parameterNorms have 5 values; 2 are needed") {
+      try feedback(1, watchedCount: 5).validate(needs: policy.feedbackNeeds)
     }
-    #expect(throws: MixingError.self, "a file of the other preset") {
-      _ = try ActorCriticPolicy(in: context(), startingFrom: saved)
-    }
+    expectError(
+      "the saved policy's preset: paper; here: repaired; give the option preset as it was"
+    ) { _ = try ActorCriticPolicy(in: context(), startingFrom: saved) }
   }
 
   @Test(arguments: [ActorCriticPreset.paper, .released])
@@ -215,13 +258,47 @@ struct PublishedActorCriticPolicyTests {
         case 1: feedback.losses = names.map { _ in 1e300 }
         case 2:
           feedback.gradients?.gram = [Double](repeating: 1e308, count: names.count * names.count)
-        case 3: feedback.losses[0] = .nan
         default: feedback.tokenCounts = names.map { _ in 0 }
         }
         policy.observe(feedback)
         #expect(policy.mixture.weights.allSatisfy { $0 >= 0 && $0.isFinite })
       }
     }
+  }
+
+  @Test func thereIsSomethingToSaveAfterTheFirstObservation() throws {
+    var policy = try PublishedActorCriticPolicy(small(.paper), in: context())
+    #expect(try policy.isSavable && policy.savedPolicy() == nil)
+    policy.observe(feedback(1))
+    #expect(try policy.savedPolicy() != nil)
+  }
+
+  @Test func optionsThatSayNothingAreRefused() throws {
+    func refuse(_ options: [String: String], _ text: String) {
+      expectError(text) { try PolicyRegistry.builtIn.recipe(named: "ac-odm", options: options) }
+    }
+    refuse(
+      ["preset": "released", "reward-smoothing": "0.5"],
+      "option 'reward-smoothing' of policy 'ac-odm' says nothing with preset=released; leave one "
+        + "of them out")
+    refuse(
+      ["preset": "paper", "learning-rate": "0.001", "learning-rate-minimum": "0.5"],
+      "option 'learning-rate-minimum' of policy 'ac-odm' is '0.5'; expected: at most the learning "
+        + "rate, 0.001")
+    let folder = try TemporaryFolder()
+    try folder.write(try #require(try learned(.paper).savedPolicy()).bytes(), to: "policy")
+    let file = ["from": folder.path + "/policy"]
+    refuse(
+      file.merging(["warm-up": "3"]) { $1 },
+      "option 'warm-up' of policy 'ac-odm' says nothing with from; leave one of them out")
+    refuse(
+      file.merging(["freeze": "true", "decay": "0"]) { $1 },
+      "option 'decay' of policy 'ac-odm' says nothing with freeze=true; leave one of them out")
+    // Preset and sizes are those of the file.
+    let frozen = try PolicyRegistry.builtIn.recipe(
+      named: "ac-odm", options: file.merging(["freeze": "true"]) { $1 }
+    ).makePolicy(in: context())
+    #expect(frozen.feedbackNeeds == FeedbackNeeds(losses: true, norms: true, layerCount: 2))
   }
 
   @Test func optionsOfTheOtherPresetAreRefused() {

@@ -20,7 +20,8 @@ struct LinearWorldTests {
     static let name = "watcher"
     struct Checkpoint: Codable, Sendable, Equatable {}
     var mixture: Mixture
-    var feedbackNeeds = FeedbackNeeds(losses: true, gram: true, smoothing: 0.9, norms: true)
+    var feedbackNeeds = FeedbackNeeds(
+      losses: true, gram: true, smoothing: 0.9, lagged: true, norms: true)
     var seen: [Feedback] = []
     var prepared: [Int] = []
     var reason: String { "" }

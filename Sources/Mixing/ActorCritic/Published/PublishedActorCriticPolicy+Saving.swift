@@ -17,6 +17,9 @@ extension PublishedActorCriticPolicy {
     }
   }
 
+  /// True, although there is nothing to save before the first observation.
+  public var isSavable: Bool { true }
+
   /// Returns the actor and the critic, which a run with the same domains can start from.
   ///
   /// - Returns: nil before the first observation.
@@ -37,6 +40,7 @@ extension PublishedActorCriticPolicy {
     from saved: SavedPolicy, _ configuration: PublishedConfiguration, _ context: PolicyContext,
     _ stepCount: Int
   ) throws(MixingError) -> PublishedLearner {
+    try saved.requirePreset(configuration.form.rawValue)
     let contents = try saved.contents(as: Contents.self, ofPolicy: name)
     func check(
       _ property: SavedPolicyProperty, _ saved: String, _ configured: String
@@ -45,7 +49,6 @@ extension PublishedActorCriticPolicy {
         throw .savedPolicyDiffers(property: property, saved: saved, configured: configured)
       }
     }
-    try check(.preset, contents.preset.rawValue, configuration.form.rawValue)
     try check(
       .networks, "\(contents.layerCount) layers of \(contents.width)",
       "\(configuration.layerCount) layers of \(configuration.width)")

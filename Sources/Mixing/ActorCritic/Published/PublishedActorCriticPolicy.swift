@@ -12,7 +12,7 @@ internal import Kernels
 /// the actor's gradient that code steps the critic's optimizer a second time, so that the mixture
 /// is a function that random parameters made, with a share that depends on 100 · step / planned
 /// steps more and more. Rewards are z-scores of Σ_{j≠i} ⟨g_i, g_j⟩ / (mean ‖g‖ + 1e-6). In the
-/// warm-up the mixture is that of smoothed perplexity (``PerplexityShares``).
+/// warm-up the mixture is that of smoothed perplexity (``BanditPolicy``, form `code`).
 ///
 /// `paper` does what the paper says: r_i ← ξ r_i + (1 − ξ) W_i / a_i, a scalar critic of
 /// ρ = Σ_i a_i r_i, and an actor that climbs it. In the warm-up the mixture is the natural one with
@@ -23,8 +23,8 @@ internal import Kernels
 /// `megatron/data/agent.py`.
 ///
 /// Departures from the source:
-/// - Nothing overflows: smoothed perplexities are kept as logarithms, gradients are not scaled by a
-///   loss scale, and steps with other than finite numbers are dropped.
+/// - Nothing overflows: smoothed perplexities are kept as logarithms, and gradients are not scaled
+///   by a loss scale.
 /// - Noise never makes a weight negative; the source's can.
 /// - The noise draws U for each domain; the source's length is fixed at 22.
 /// - Update norms are those of the step. The source's code has those of all change since the first
@@ -45,8 +45,6 @@ public struct PublishedActorCriticPolicy: MixturePolicy {
 
   /// The standard deviation of the noise on the natural mixture in the paper's warm-up.
   private static let warmUpNoise = 0.02
-  /// What U is divided by.
-  private static let noiseDivisor = 1000.0
 
   /// The mixture that the next batch is drawn by.
   public private(set) var mixture: Mixture
@@ -61,7 +59,8 @@ public struct PublishedActorCriticPolicy: MixturePolicy {
   private let saved: SavedPolicy?
 
   private var state: PublishedState
-  private var shares: PerplexityShares
+  /// What gives the mixture in the released code's warm-up.
+  private var bandit: BanditPolicy
   private var replay: ReplayBuffer
   private var generator: SeededGenerator
   private var decisions = DecisionLog()
@@ -69,8 +68,6 @@ public struct PublishedActorCriticPolicy: MixturePolicy {
   private var observedStepCount = 0
   /// Made at the first observation, which says how many layers are watched.
   private(set) var learner: PublishedLearner?
-  /// What is wrong with the watched layers, to be thrown before the next batch.
-  private var layerFault: MixingError?
 
   /// Creates the policy for a corpus.
   ///
@@ -92,14 +89,16 @@ public struct PublishedActorCriticPolicy: MixturePolicy {
     natural = try StaticMixture.natural.mixture(in: context)
     mixture = natural
     state = PublishedState(domainCount: context.domainCount)
-    shares = PerplexityShares(domainCount: context.domainCount)
+    bandit = try BanditPolicy(in: context)
     replay = ReplayBuffer(capacity: configuration.capacity)
     generator = SeededGenerator(seed: configuration.seed, stream: "ac-odm published")
     if let saved { learner = try Self.learner(from: saved, configuration, context, stepCount) }
   }
 
   /// Losses, norms and, while it learns, Gram matrices.
-  public var feedbackNeeds: FeedbackNeeds { configuration.feedbackNeeds }
+  public var feedbackNeeds: FeedbackNeeds {
+    configuration.feedbackNeeds(watchedCount: learner?.watchedCount)
+  }
 
   /// True: it notes by which state each step is drawn.
   public var followsSteps: Bool { true }
@@ -123,10 +122,8 @@ public struct PublishedActorCriticPolicy: MixturePolicy {
   /// Notes by which state the step is drawn.
   ///
   /// - Parameter upcoming: the step.
-  /// - Throws: ``MixingError/savedPolicyDiffers(property:saved:configured:)`` if feedback is of
-  ///   another number of watched layers than the networks.
+  /// - Throws: nothing.
   public mutating func prepare(for upcoming: UpcomingStep) throws(MixingError) {
-    if let layerFault { throw layerFault }
     guard !configuration.isFrozen else { return }
     decisions.note(
       DecisionLog.Decision(
@@ -137,17 +134,11 @@ public struct PublishedActorCriticPolicy: MixturePolicy {
   ///
   /// - Parameter feedback: what the step reported.
   public mutating func observe(_ feedback: Feedback) {
-    guard feedback.hasFiniteNumbers else { return }
-    let watched = feedback.parameterNorms?.count ?? 0
-    guard feedback.updateNorms?.count ?? 0 == watched else { return }
-    var learner = self.learner ?? makeLearner(watchedCount: watched)
-    let width = PublishedConfiguration.stateWidth(
-      domainCount: context.domainCount, watchedCount: watched)
-    guard learner.stateWidth == width else {
-      return layerFault = .savedPolicyDiffers(
-        property: .layers, saved: "\((learner.stateWidth - 1 - 3 * context.domainCount) / 2)",
-        configured: "\(watched)")
-    }
+    let watchedCount = feedback.parameterNorms?.count ?? 0
+    var learner = self.learner ?? makeLearner(watchedCount: watchedCount)
+    precondition(
+      watchedCount == learner.watchedCount && watchedCount == feedback.updateNorms?.count ?? 0,
+      "feedback with norms of \(watchedCount) layers, and not of \(learner.watchedCount)")
     let before: [Float]? =
       if let decision = decisions.take(step: feedback.step) {
         decision.policyState?.values
@@ -159,9 +150,9 @@ public struct PublishedActorCriticPolicy: MixturePolicy {
     self.learner = nil
     if !configuration.isFrozen { learn(&learner, before, after, feedback) }
     observedStepCount += 1
-    shares.add(feedback.losses)
+    if configuration.form == .released { bandit.observe(feedback) }
     self.learner = learner
-    decide(learner, after, step: feedback.step + 1)
+    decide(learner, after)
   }
 
   private mutating func learn(
@@ -198,17 +189,17 @@ public struct PublishedActorCriticPolicy: MixturePolicy {
     }
   }
 
-  private mutating func decide(_ learner: PublishedLearner, _ after: [Float], step: Int) {
+  private mutating func decide(_ learner: PublishedLearner, _ after: [Float]) {
     var weights: [Double]
     if isWarmUp {
       weights =
         configuration.form == .paper
         ? natural.weights.map { $0 + Self.warmUpNoise * generator.nextNormal() }
-        : shares.weights(atStep: step) ?? natural.weights
+        : bandit.mixture.weights
     } else {
       weights = learner.action(of: after)
       if !configuration.isFrozen {
-        weights = weights.map { $0 - generator.nextUniform() / Self.noiseDivisor }
+        weights = PublishedNumbers.withNoise(weights, using: &generator)
       }
     }
     weights = weights.map { max($0, 0) }
@@ -232,7 +223,7 @@ extension PublishedActorCriticPolicy {
     let mixture: Mixture
     let rewards: [Double]?
     let state: PublishedState
-    let shares: PerplexityShares
+    let bandit: BanditPolicy.Checkpoint
     let replay: ReplayBuffer.Checkpoint
     let generator: SeededGenerator
     let decisions: DecisionLog
@@ -249,7 +240,8 @@ extension PublishedActorCriticPolicy {
   /// What to store.
   public var checkpoint: Checkpoint {
     Checkpoint(
-      settings: settings, mixture: mixture, rewards: rewards, state: state, shares: shares,
+      settings: settings, mixture: mixture, rewards: rewards, state: state,
+      bandit: bandit.checkpoint,
       replay: replay.checkpoint, generator: generator, decisions: decisions,
       policyState: policyState.map { PackedArray($0) }, observedStepCount: observedStepCount,
       learner: learner?.checkpoint)
@@ -267,7 +259,7 @@ extension PublishedActorCriticPolicy {
       saved: checkpoint.settings.options, configured: settings.options, policy: Self.name)
     let domainCount = context.domainCount
     for count in [
-      checkpoint.mixture.domainCount, checkpoint.state.domainCount, checkpoint.shares.domainCount,
+      checkpoint.mixture.domainCount, checkpoint.state.domainCount,
       checkpoint.rewards?.count ?? domainCount,
     ] where count != domainCount {
       throw .mixtureDomainCount(expected: domainCount, found: count)
@@ -304,16 +296,19 @@ extension PublishedActorCriticPolicy {
       learner = makeLearner(watchedCount: watchedCount)
       try learner?.restore(stored)
     }
+    var bandit = bandit
+    do throws(MixingError) { try bandit.restore(checkpoint.bandit) } catch {
+      throw .checkpointMalformed(policy: Self.name, underlying: error)
+    }
+    self.bandit = bandit
     self.learner = learner
     self.replay = replay
     mixture = checkpoint.mixture
     rewards = checkpoint.rewards
     state = checkpoint.state
-    shares = checkpoint.shares
     generator = checkpoint.generator
     decisions = checkpoint.decisions
     policyState = checkpoint.policyState?.values
     observedStepCount = checkpoint.observedStepCount
-    layerFault = nil
   }
 }

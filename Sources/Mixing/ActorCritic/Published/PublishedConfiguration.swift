@@ -32,9 +32,9 @@ public struct PublishedConfiguration: Sendable {
   /// Creates the configuration of the source.
   public init() {}
 
-  /// What has to be measured.
-  var feedbackNeeds: FeedbackNeeds {
-    FeedbackNeeds(losses: true, gram: !isFrozen, norms: true)
+  /// What has to be measured; of so many layers, once networks are made for them.
+  func feedbackNeeds(watchedCount: Int?) -> FeedbackNeeds {
+    FeedbackNeeds(losses: true, gram: !isFrozen, norms: true, layerCount: watchedCount)
   }
 
   /// The shape of the actor for so many domains and watched layers.
@@ -63,8 +63,8 @@ extension PublishedConfiguration {
   static let optionMeanings = [
     "width": "paper, released: units of each hidden layer (default 1024)",
     "layers": "paper, released: hidden layers (default 5)",
-    "learning-rate-minimum": "paper, released: the last learning rate",
-    "reward-smoothing": "paper: xi, how much of the reward is kept per step",
+    "learning-rate-minimum": "paper, released: the last learning rate (default 0.001)",
+    "reward-smoothing": "paper: xi, how much of the reward is kept per step (default 0.9)",
   ]
 
   /// The options of the preset `repaired` that these have too.
@@ -90,6 +90,10 @@ extension PublishedConfiguration {
       "learning-rate", default: learningRateMaximum, in: 1e-9...1)
     learningRateMinimum = try options.number(
       "learning-rate-minimum", default: min(learningRateMinimum, learningRateMaximum), in: 0...1)
+    guard learningRateMinimum <= learningRateMaximum else {
+      throw options.malformed(
+        "learning-rate-minimum", expected: "at most the learning rate, \(learningRateMaximum)")
+    }
     decay = try options.number("decay", default: decay, in: 0...1)
     if options.values["warm-up"] != nil {
       warmUpStepCount = try options.integer("warm-up", default: 0, in: 0...1_000_000_000)
@@ -98,7 +102,17 @@ extension PublishedConfiguration {
       "reward-smoothing", default: rewardSmoothing, in: 0...0.9999)
     seed = UInt64(try options.integer("seed", default: 0, in: 0...Int.max))
     isFrozen = try options.flag("freeze", default: isFrozen)
+    if form == .released { try options.refuse("reward-smoothing", with: "preset=released") }
+    if options.values["from"] != nil { try options.refuse("warm-up", with: "from") }
+    guard isFrozen else { return }
+    for option in Self.learningOptions { try options.refuse(option, with: "freeze=true") }
   }
+
+  /// The options that are read while something is learned only.
+  private static let learningOptions = [
+    "capacity", "transitions", "gamma", "tau", "learning-rate", "learning-rate-minimum", "decay",
+    "reward-smoothing", "seed",
+  ]
 
   /// The options by which the same is asked for by name, but for the saved policy.
   var options: [String: String] {

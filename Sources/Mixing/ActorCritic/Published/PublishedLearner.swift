@@ -1,4 +1,4 @@
-internal import Kernels
+package import Kernels
 
 #if canImport(Glibc)
   import Glibc
@@ -20,7 +20,7 @@ internal import Kernels
 ///     mean_k Q_k(s, μ(s)); the actor is never moved
 ///
 /// μ = softmax of the actor's outputs. Both: θ′ ← θ′ + τ (θ − θ′) after each update.
-struct PublishedLearner: Sendable {
+package struct PublishedLearner: Sendable {
   private static let momentDecays: (first: Float, second: Float) = (0.9, 0.999)
 
   private let configuration: PublishedConfiguration
@@ -68,7 +68,7 @@ struct PublishedLearner: Sendable {
     }
   }
 
-  init(
+  package init(
     _ configuration: PublishedConfiguration, domainCount: Int, watchedCount: Int, stepCount: Int,
     using generator: inout SeededGenerator
   ) {
@@ -91,10 +91,17 @@ struct PublishedLearner: Sendable {
   var stateWidth: Int { actor.shape.inputCount }
 
   /// μ(s) `[domain]`.
-  func action(of policyState: [Float]) -> [Double] {
+  package func action(of policyState: [Float]) -> [Double] {
     let context = KernelContext(threadCount: 1)
     let rows = Matrix(FloatArray(policyState), rowCount: 1, columnCount: stateWidth)
     return Self.actions(of: rows, actor, context).outputs.array.values.map(Double.init)
+  }
+
+  /// Q(s, a) `[output]`.
+  package func values(of policyState: [Float], action: [Double]) -> [Double] {
+    let context = KernelContext(threadCount: 1)
+    let row = Self.joined(Self.matrix([policyState]), Self.matrix([action.map { Float($0) }]))
+    return critic.forward(row, context).outputs.array.values.map(Double.init)
   }
 
   /// Makes the target networks equal to the others, as the end of the warm-up does.
@@ -108,7 +115,7 @@ struct PublishedLearner: Sendable {
   /// - Parameters:
   ///   - transitions: what is learned from, at least one.
   ///   - isWarmUp: whether the critic regresses on (1 + γ) r and no actor is moved.
-  mutating func update(with transitions: [Transition], isWarmUp: Bool) {
+  package mutating func update(with transitions: [Transition], isWarmUp: Bool) {
     let context = KernelContext(threadCount: 1)
     let states = Self.matrix(transitions.map(\.policyState))
     let actions = Self.matrix(transitions.map { $0.action.map { Float($0) } })

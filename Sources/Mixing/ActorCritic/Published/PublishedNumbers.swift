@@ -1,10 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
+package import Kernels
 
 /// The numbers that AC-ODM's code makes of losses, counts and gradients.
 package enum PublishedNumbers {
@@ -37,50 +31,15 @@ package enum PublishedNumbers {
       return sum.isNaN ? 0 : sum.clamped(to: 999)
     }
   }
-}
 
-/// The domain weights of the warm-up in AC-ODM's code: shares of smoothed perplexity.
-///
-///     R_i ← a R_i + (1 − a) exp(ℓ_i) for domains that were seen
-///     π_i = (1 − K ε) R_i / Σ_j R_j + ε,   ε = min(1/K, √(ln K / (K t)))
-///
-/// - ℓ: the losses `[domain]`, nats per token; a = 0.5; t: the step, counted from 1.
-///
-/// Source: Albalak et al. 2023, *Efficient Online Data Mixing* (arXiv:2312.02406), as its released
-/// code has it, which AC-ODM's uses.
-///
-/// Departures from the source: ln R is kept, so that no loss overflows.
-package struct PerplexityShares: Sendable, Equatable, Codable {
-  private static let smoothing = 0.5
-
-  /// ln R `[domain]`; nil for a domain that was never seen, whose R is 0.
-  private var logs: [Double?]
-
-  package init(domainCount: Int) { logs = [Double?](repeating: nil, count: domainCount) }
-
-  /// K.
-  package var domainCount: Int { logs.count }
-
-  /// Takes in a step's losses.
-  package mutating func add(_ losses: [Double?]) {
-    for (domain, loss) in losses.enumerated() {
-      guard let loss else { continue }
-      let new = log(1 - Self.smoothing) + loss
-      guard let old = logs[domain].map({ log(Self.smoothing) + $0 }) else {
-        logs[domain] = new
-        continue
-      }
-      logs[domain] = Simplex.logAdd(old, new)
-    }
+  /// Weights with a U ~ U(0, 1) taken off each, divided by 1000; none below 0, where the source's
+  /// may be.
+  package static func withNoise(
+    _ weights: [Double], using generator: inout SeededGenerator
+  ) -> [Double] {
+    weights.map { max($0 - generator.nextUniform() / noiseDivisor, 0) }
   }
 
-  /// The weights for step `step`; nil before any domain was seen.
-  package func weights(atStep step: Int) -> [Double]? {
-    guard let largest = logs.compactMap(\.self).max() else { return nil }
-    let count = Double(logs.count)
-    let least = min(1 / count, (log(count) / (count * Double(max(step, 1)))).squareRoot())
-    let parts = logs.map { $0.map { exp($0 - largest) } ?? 0 }
-    let sum = parts.reduce(0, +)
-    return parts.map { (1 - count * least) * $0 / sum + least }
-  }
+  /// What U is divided by.
+  private static let noiseDivisor = 1000.0
 }
