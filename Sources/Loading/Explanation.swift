@@ -132,7 +132,7 @@ public struct Explanation: Sendable, Equatable {
     var context = plan.policyContext
     context = PolicyContext(
       domainNames: context.domainNames, sequenceCounts: context.sequenceCounts,
-      stepCount: context.stepCount ?? askedStepCount)
+      stepCount: context.stepCount ?? askedStepCount, stepTokenCount: context.stepTokenCount)
     let made: any MixturePolicy
     do throws(MixingError) {
       made = try policy.makePolicy(in: context)
