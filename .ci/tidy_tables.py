@@ -92,7 +92,7 @@ LINE_BUDGETS = {
     "Loading": 8500,
     "Headrace": 300,
     "Fitting": 6000,
-    "Training": 5000,
+    "Training": 5500,
     "Ablations": 4000,
     "HeadraceTool": 5000,
     "HeadraceABI": 1500,

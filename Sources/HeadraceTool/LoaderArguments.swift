@@ -78,6 +78,8 @@ struct LoaderArguments: ParsableArguments {
       throw ValidationError("--every-domain needs --grouping: it gives micro-batches to domains")
     }
     do throws(MixingError) { _ = try recipe() } catch {
+      // A run that goes on may have a copy of the file; whoever needs it says that it is gone.
+      if case .fileUnreadable = error { return }
       throw ValidationError("\(error)")
     }
   }
@@ -114,7 +116,7 @@ struct LoaderArguments: ParsableArguments {
   }
 
   /// The policy's options by name, as they were given.
-  private var policyOptions: [String: String] {
+  var policyOptions: [String: String] {
     var options: [String: String] = [:]
     if let mixture {
       if mixture.contains("=") {

@@ -62,7 +62,7 @@ public final class LedgerTrajectory: MixtureTrajectory {
   ///   that must follow, or if there is none; ``LoadingError/corpus(_:)`` if the file cannot be
   ///   read.
   public init(at path: String) throws(LoadingError) {
-    let path = Self.isFolder(path) ? path + "/ledger.jsonl" : path
+    let path = Self.ledgerPath(at: path)
     var scan = Scan(path: path)
     try Ledger.forEachLine(of: path) { (line, number) throws(LoadingError) in
       try scan.take(line, number: number)
@@ -127,7 +127,7 @@ public final class LedgerTrajectory: MixtureTrajectory {
         return try Mixture(integerShares: found.asked)
       } catch {
         reading.next = nil
-        throw .ledgerDamaged(path: source, line: number, reason: "\(error)")
+        throw .ledgerDamaged(path: source, line: number, reason: LedgerFault.reason(error))
       }
     }
   }
@@ -189,7 +189,7 @@ public final class LedgerTrajectory: MixtureTrajectory {
           return
         }
       } catch {
-        throw .ledgerDamaged(path: path, line: number, reason: "\(error)")
+        throw .ledgerDamaged(path: path, line: number, reason: LedgerFault.reason(error))
       }
       let step = try LedgerSearch.step(of: line, path: path, number: number)
       try begin(step, number: number)
@@ -217,9 +217,11 @@ public final class LedgerTrajectory: MixtureTrajectory {
     }
   }
 
-  private static func isFolder(_ path: String) -> Bool {
+  /// The ledger's file that a path means: of a run folder, the one in it.
+  static func ledgerPath(at path: String) -> String {
     var status = stat()
-    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    let isFolder = stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    return isFolder ? path + "/ledger.jsonl" : path
   }
 }
 
