@@ -28,7 +28,8 @@ public struct TrainingRun: Sendable {
   /// Where to write what the policy learned, when the run ends or is stopped; nil for the run
   /// folder alone.
   ///
-  /// A policy that learns nothing is refused at the beginning.
+  /// A policy that learns nothing, and a place that cannot be written, are refused at the
+  /// beginning.
   public var savedPolicyPath: String?
   /// What happens when the corpus is not the one that the run was begun with.
   public var corpusChange = CorpusChangeRule.refuse
@@ -116,6 +117,11 @@ public struct TrainingRun: Sendable {
     makeTrainer: () throws(RunError) -> Learner
   ) throws(RunError) -> Outcome {
     do throws(TrainingError) { try configuration.validate() } catch { throw .training(error) }
+    if let savedPolicyPath {
+      do throws(CorpusError) { try DurableFile.checkCanWrite(to: savedPolicyPath) } catch {
+        throw .corpus(error)
+      }
+    }
     var lock = folder.exists ? try RunLock(folder: folder.path) : nil
     defer { withExtendedLifetime(lock) {} }
     let isBegun = folder.hasRun

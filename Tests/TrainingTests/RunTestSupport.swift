@@ -60,6 +60,11 @@ final class RunScratch {
     try handle.close()
   }
 
+  func makeFolder(_ name: String) throws {
+    try FileManager.default.createDirectory(
+      atPath: path + "/" + name, withIntermediateDirectories: false)
+  }
+
   /// Replaces a text wherever it stands in a file.
   func replace(_ text: String, with other: String, in file: String) throws {
     let old = try String(contentsOfFile: file, encoding: .utf8)
