@@ -64,7 +64,7 @@ struct PolicyReport: Encodable {
     var table = TextTable(names: "final excess loss / uniform", numbers: headers)
     for row in rows { table.append([row.arm] + row.ratios.map(Self.value)) }
     var text =
-      "\(seedCount) seeds, \(worlds.first?.domainCount ?? 0) domains; mean ± standard error\n\n"
+      "\(NumberText.counted(seedCount, "seed")), \(worlds.first?.domainCount ?? 0) domains; mean ± standard error\n\n"
       + table.text
     for difference in differences {
       var table = TextTable(names: "difference from \(difference.against)", numbers: headers)
