@@ -233,6 +233,28 @@ public struct Ledger: Sendable {
     self.lines = lines
   }
 
+  /// The bytes that an inner product of gradients takes in a line on average, or somewhat more: 20
+  /// to 24 were measured, with the comma.
+  private static let numberByteCount = 18
+
+  /// Refuses a ledger whose lines no reader would take, as far as that is known before the first
+  /// step: K² inner products stand in each line if the policy reads them.
+  ///
+  /// - Parameters:
+  ///   - path: the ledger.
+  ///   - needs: what the policy reads of the feedback.
+  ///   - domainCount: K.
+  /// - Throws: ``LoadingError/ledgerLineTooLong(path:byteCount:limit:)``.
+  package static func checkLineLength(
+    ofLedgerAt path: String, needs: FeedbackNeeds, domainCount: Int
+  ) throws(LoadingError) {
+    guard needs.gram else { return }
+    let byteCount = domainCount * domainCount * numberByteCount
+    guard byteCount <= lineByteLimit else {
+      throw .ledgerLineTooLong(path: path, byteCount: byteCount, limit: lineByteLimit)
+    }
+  }
+
   /// Calls `body` with every whole line, without its line feed, and its number from 1, until it
   /// returns that it has seen enough.
   static func forEachLine(
