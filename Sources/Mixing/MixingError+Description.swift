@@ -69,7 +69,7 @@ extension MixingError: CustomStringConvertible {
     case .fileUnreadable(let path, let errorNumber):
       "\(path): cannot be read: \(String(cString: strerror(errorNumber)))"
     case .fileTooLarge(let path, let byteLimit):
-      "\(path): larger than \(byteLimit) bytes, which no mixture file is"
+      "\(path): larger than \(byteLimit) bytes, which no such file is"
     case .fileMalformed(let path, let underlying):
       """
       \(path): not a mixture file, {"weights": {"domain": weight, …}}: \(explanation(underlying))
@@ -105,8 +105,8 @@ extension MixingError: CustomStringConvertible {
     switch self {
     case .unknownPolicy(let name, let near, let known):
       """
-      unknown policy '\(name)'\(suggestion(near)); known policies \
-      (PolicyRegistry.names): \(known.joined(separator: ", "))
+      unknown policy '\(name)'\(suggestion(near)); known policies: \
+      \(known.joined(separator: ", "))
       """
     case .duplicatePolicy(let name):
       "a policy with the name '\(name)' is registered already; names are unique"

@@ -52,7 +52,7 @@ struct MixtureFileTests {
       try StaticMixture.regMix("/").mixture(in: context)
     }
     try withFile(String(repeating: " ", count: MixtureFile.byteLimit + 1)) { path in
-      expectError("\(path): larger than 1048576 bytes, which no mixture file is") {
+      expectError("\(path): larger than 1048576 bytes, which no such file is") {
         try StaticMixture.regMix(path).mixture(in: context)
       }
     }
