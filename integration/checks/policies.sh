@@ -43,10 +43,12 @@ refused() {
 
 # same NAME REFERENCE: ledger, metrics and record must be the same, but for times.
 same() {
-  cmp "runs/$1/ledger.jsonl" "runs/$2/ledger.jsonl" || fail "the ledgers of $1 and $2 differ"
   for name in "$1" "$2"; do
+    # A replay's reason is the path of its copy of the ledger.
+    sed 's/"reason":"replay of [^"]*"//' "runs/$name/ledger.jsonl" >"$name.ledger"
     sed 's/,"time_in_seconds":[^,}]*//' "runs/$name/metrics.jsonl" >"$name.metrics"
   done
+  cmp "$1.ledger" "$2.ledger" || fail "the ledgers of $1 and $2 differ"
   cmp "$1.metrics" "$2.metrics" || fail "the metrics of $1 and $2 differ"
   python3 "$same_run" "runs/$1" "runs/$2" || fail "the records of $1 and $2 differ"
 }
@@ -57,7 +59,7 @@ kill_at() {
   shift 2
   "$HEADRACE" train corpus --run-folder "runs/$name" "${shape[@]}" "$@" >out 2>err </dev/null &
   local process=$!
-  until [ "$(wc -l <"runs/$name/metrics.jsonl" 2>/dev/null || echo 0)" -gt "$step" ]; do
+  until [ "$({ wc -l <"runs/$name/metrics.jsonl"; } 2>/dev/null || echo 0)" -gt "$step" ]; do
     kill -0 "$process" 2>/dev/null || fail "'train $*' ended before it was killed: $(cat err)"
     sleep 0.002
   done
@@ -112,7 +114,7 @@ PYTHON
 check_resume odm --policy odm
 check_resume alignment --policy alignment
 check_resume ac-odm --policy ac-odm --option warm-up=5
-check_resume bounded --policy ac-odm --option warm-up=5 --option floor=0.1 --option largest-move=0.2 --epoch-cap numbers=0.2
+check_resume bounded --policy ac-odm --option warm-up=5 --option floor=0.1 --option largest-move=0.2 --epoch-cap numbers=0.02
 tokens=$((12 * 64))
 check_resume schedule --policy schedule --option unit=tokens \
   --option "stages=$((15 * tokens)):words=0.2,lines=0.3,numbers=0.5;+$((9 * tokens)):words=0.6,lines=0.4,numbers=0"
@@ -130,12 +132,35 @@ train wide "${wider[@]}" --policy-from small.policy --freeze
 moves wide
 if grep -q '"gradients"' runs/wide/ledger.jsonl; then fail "gradients were measured for a frozen policy"; fi
 cmp small.policy runs/wide/policy.saved || fail "a frozen policy learned"
-# The run's own copy of the policy is what it goes on with.
-cp small.policy gone.policy
-kill_at 12 wide-killed "${wider[@]}" --policy-from gone.policy --freeze
-rm gone.policy
-"$HEADRACE" train --run-folder runs/wide-killed --resume >out 2>err || fail "the frozen run does not go on: $(cat err)"
-cmp runs/wide/ledger.jsonl runs/wide-killed/ledger.jsonl || fail "the frozen run goes on otherwise"
+# A run folder stands for what its policy learned.
+train wide-again "${wider[@]}" --policy-from runs/small --freeze
+cmp runs/wide/ledger.jsonl runs/wide-again/ledger.jsonl || fail "--policy-from of a run folder is another policy"
+
+# gone FILE NAME OPTION…: the same command goes on although the file that it names is gone.
+gone() {
+  local file=$1 name=$2
+  shift 2
+  train "$name" "$@"
+  kill_at 12 "$name-killed" "$@"
+  mv "$file" "$file.away"
+  train "$name-killed" "$@" --resume
+  mv "$file.away" "$file"
+  same "$name-killed" "$name"
+}
+
+gone small.policy frozen "${wider[@]}" --policy-from small.policy --freeze
+cp runs/ac-odm/ledger.jsonl recorded.jsonl
+gone recorded.jsonl recorded --policy replay --option ledger=recorded.jsonl
+cat >stages.json <<'JSON'
+{"format": "headrace-schedule", "version": 1, "unit": "steps", "assumption": "what comes late counts twice", "stages": [
+  {"until": 10, "weights": {"words": 0.2, "lines": 0.3, "numbers": 0.5}},
+  {"ramp": 5, "weights": {"words": 0.6, "lines": 0.4, "numbers": 0}}]}
+JSON
+gone stages.json staged --policy schedule --option file=stages.json
+grep -q "what comes late counts twice" runs/staged/report.html || fail "the report does not say what the schedule assumes"
+echo '{"weights": {"words": 0.5, "numbers": 0.3, "lines": 0.2}}' >mixture.json
+gone mixture.json fixed --mixture mixture.json
+gone mixture.json near --policy odm --mixture mixture.json --option prior-kl=0.1 --option prior=mixture.json
 
 # What cannot be is refused by name, before there is a folder.
 head -c 300 small.policy >cut.policy
@@ -150,8 +175,35 @@ refused 1 "each of 3 needs two rows" --policy ac-odm --rows 4
 refused 1 "the schedule ends after 3000 tokens" --policy schedule --option unit=tokens \
   --option "stages=3000:words=0.2,lines=0.3,numbers=0.5"
 "$HEADRACE" train other --run-folder runs/two "${shape[@]}" --policy odm >/dev/null 2>&1
-refused 1 "had the domains words, lines, this corpus has words, lines, numbers" --policy replay --option ledger=runs/two
+refused 1 "it lacks 'numbers'; replay it on the corpus of its run" --policy replay --option ledger=runs/two
 sed '20s/"asked":\[/"asked":[1,/' runs/odm/ledger.jsonl >damaged.jsonl
+sed 1d runs/odm/ledger.jsonl >headless.jsonl
 refused 1 "line 20 of the ledger" --policy replay --option ledger=damaged.jsonl
+
+refused 1 "it is no header, with which a ledger begins" --policy replay --option ledger=headless.jsonl
+refused 1 "cannot open nowhere/saved.policy.tmp" --policy ac-odm --save-policy nowhere/saved.policy
+refused 1 "cannot open runs" --policy ac-odm --save-policy runs
+[ ! -e runs.tmp ] || fail "--save-policy left runs.tmp behind"
+refused 2 "has no option 'from'" --policy odm --policy-from small.policy
+refused 2 "'heads' is none of" --policy ac-odm --gradients heads
+refused 2 "is nan" --option weights=words=nan,lines=0.5,numbers=0.5
+refused 2 "cannot all have the floor" --option floor=0.4
+
+# What is explained is what is trained: groups of rows, and what is refused.
+explain=(explain corpus --rows 12 --sequence-length 64 --steps "$steps")
+"$HEADRACE" "${explain[@]}" --policy replay --option ledger=runs/ac-odm --json >explained.json 2>err
+python3 - <<'PYTHON' || fail "what is explained of a replay is not what it draws: $(cat explained.json)"
+import json
+explained = json.load(open("explained.json"))
+record = json.load(open("runs/ac-odm-replayed/record.json"))
+assert [domain["tokens"] for domain in explained["domains"]] == [domain["token_count"] for domain in record["domains"]]
+assert explained["grouping"] == {"micro_batch_rows": 2, "every_domain": True}
+PYTHON
+"$HEADRACE" "${explain[@]}" --policy ac-odm >out 2>err
+grep -q "rows come in micro-batches of 2 of one domain" out || fail "no groups are explained: $(cat out)"
+if grep -q "means over the run" out; then fail "what changes on feedback is explained as a schedule: $(cat out)"; fi
+code=0
+"$HEADRACE" "${explain[@]}" --rows 4 --policy ac-odm >out 2>err || code=$?
+[ "$code" -eq 1 ] && grep -q "each of 3 needs two rows" err || fail "explain does what training refuses: $(cat out err)"
 
 echo "policies train, resume, replay and carry over as they should"
