@@ -2,7 +2,7 @@
 /// dark, and on paper.
 enum ChartStyle {
   /// The dash patterns; a series has a color, a dash and a marker, and no two have all three alike
-  /// up to 24.
+  /// up to 144.
   static let dashes = ["", "7 3", "2 3", "9 3 2 3"]
 
   /// Six colors by Okabe and Ito, on light darkened where white needs it.
@@ -21,11 +21,13 @@ enum ChartStyle {
     svg.chart { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif; }
     svg.chart text { fill: var(--ink); }
     svg.chart .soft { fill: var(--soft); }
+    svg.chart .small { font-size: 11px; }
     svg.chart .title { font-weight: 600; font-size: 15px; }
     svg.chart .grid { stroke: var(--line); stroke-width: 1; }
     svg.chart .paper { fill: var(--paper); }
     svg.chart .series { fill: none; stroke-width: 2; stroke-linejoin: round; }
     svg.chart .thin { stroke-width: 1.2; }
+    svg.chart .faint { opacity: 0.6; }
     svg.chart .leader { fill: none; stroke: var(--soft); stroke-width: 0.7; }
     """ + colorRules
 

@@ -12,7 +12,7 @@ struct LineChart {
     var hasMarkers = false
     /// Every how many points one is marked, beginning with the last.
     var markerStride = 1
-    /// Whether the line is dashed whatever its style says, and thin.
+    /// Whether the line is dotted whatever its style says, and thin; its color is the style's.
     var isReference = false
   }
 
@@ -32,13 +32,16 @@ struct LineChart {
   ///
   /// - Parameters:
   ///   - width: in pixels.
-  ///   - height: in pixels.
+  ///   - height: in pixels; the chart is higher where the names of its lines need that.
   ///   - cssClass: a class of the element beside `chart`.
   ///   - style: rules for a picture that stands alone; nil within a page.
   /// - Returns: the markup.
   func svg(width: Double, height: Double, cssClass: String, style: String? = nil) -> String {
+    let labels = LineLabels(of: series, room: height - Self.top - Self.bottom)
+    let height = height + labels.growth
     let frame = Frame(
-      left: valueWidth, top: 52, right: width - labelWidth(for: width), bottom: height - 46)
+      left: valueWidth, top: Self.top, right: width - labelWidth(labels, width: width),
+      bottom: height - Self.bottom)
     var parts = [
       """
       <svg class="chart \(cssClass)" xmlns="http://www.w3.org/2000/svg" \
@@ -53,10 +56,13 @@ struct LineChart {
     parts.append("<text class=\"soft\" x=\"8\" y=\"40\">\(Markup.escaped(yTitle))</text>")
     parts += axes(frame, width: width)
     for line in series { parts.append(path(line, frame)) }
-    parts += labels(frame, width: width)
+    parts += names(labels, frame, width: width)
     parts.append("</svg>")
     return parts.joined(separator: "\n")
   }
+
+  /// The room above and below the lines.
+  private static let (top, bottom) = (52.0, 46.0)
 
   private struct Frame {
     var left: Double
@@ -74,9 +80,11 @@ struct LineChart {
     return max(52, 16 + 7.4 * Double(letters))
   }
 
-  private func labelWidth(for width: Double) -> Double {
-    let letters = series.compactMap(\.name).map { min($0.count, letterLimit(for: width)) }.max()
-    return 34 + 7.4 * Double(letters ?? 0)
+  private func labelWidth(_ labels: LineLabels, width: Double) -> Double {
+    let limit = letterLimit(for: width)
+    let counts = labels.named.map { min($0.name.count, limit) }
+    let most = (counts + [labels.othersText?.count ?? 0]).max() ?? 0
+    return 25 + labels.leaderWidth + (labels.isSmall ? 6.4 : 7.4) * Double(most)
   }
 
   private func x(_ value: Double, _ frame: Frame) -> Double {
@@ -118,8 +126,8 @@ struct LineChart {
     }.joined()
     let color = line.style.map { "s\($0 % ChartStyle.colorCount)" } ?? "ink"
     let dash = line.isReference ? "2 4" : Self.dash(line.style)
-    var text =
-      "<path class=\"series \(color)\(line.isReference || line.style == nil ? " thin" : "")\""
+    let weight = line.isReference ? " thin faint" : line.style == nil ? " thin" : ""
+    var text = "<path class=\"series \(color)\(weight)\""
     if !dash.isEmpty { text += " stroke-dasharray=\"\(dash)\"" }
     text += " d=\"\(data)\"/>"
     if line.hasMarkers, let style = line.style {
@@ -131,34 +139,27 @@ struct LineChart {
   }
 
   /// The names beside the lines' ends, moved apart where they would lie on each other.
-  private func labels(_ frame: Frame, width: Double) -> [String] {
-    let spacing = 16.0
-    var places: [(line: Series, end: Double, y: Double)] = []
-    for line in series {
-      guard line.name != nil, let end = line.points.last else { continue }
-      let place = y(end.y, frame)
-      places.append((line, place, place))
+  private func names(_ labels: LineLabels, _ frame: Frame, width: Double) -> [String] {
+    let places = labels.places(of: { y($0, frame) }, from: frame.top - 4, to: frame.bottom + 4)
+    let left = frame.right
+    let cssClass = labels.isSmall ? " class=\"small\"" : ""
+    func text(_ name: String, y: Double) -> String {
+      "<text\(cssClass) x=\"\(Markup.number(left + labels.leaderWidth + 18))\" "
+        + "y=\"\(Markup.number(y))\" dy=\"4\">\(Markup.escaped(name))</text>"
     }
-    places.sort { $0.end < $1.end }
-    for index in places.indices.dropFirst() {
-      places[index].y = max(places[index].y, places[index - 1].y + spacing)
-    }
-    var limit = frame.bottom + 4
-    for index in places.indices.reversed() {
-      places[index].y = min(places[index].y, limit)
-      limit = places[index].y - spacing
-    }
-    return places.map { place in
-      let left = frame.right
-      let name = Markup.shortened(place.line.name ?? "", to: letterLimit(for: width))
+    var parts = zip(labels.named, places).map { label, place in
+      let beside = left + labels.leaderWidth
       return "<path class=\"leader\" d=\"M\(Markup.number(left + 2)) \(Markup.number(place.end))"
-        + "L\(Markup.number(left + 11)) \(Markup.number(place.y))\"/>"
-        + (place.line.style.map { Self.marker($0, x: left + 18, y: place.y) }
-          ?? "<path class=\"series ink thin\" d=\"M\(Markup.number(left + 13)) "
+        + "L\(Markup.number(beside + 2)) \(Markup.number(place.y))\"/>"
+        + (label.style.map { Self.marker($0, x: beside + 9, y: place.y) }
+          ?? "<path class=\"series ink thin\" d=\"M\(Markup.number(beside + 4)) "
           + "\(Markup.number(place.y))h10\"/>")
-        + "<text x=\"\(Markup.number(left + 27))\" y=\"\(Markup.number(place.y))\" dy=\"4\">"
-        + "\(Markup.escaped(name))</text>"
+        + text(Markup.shortened(label.name, to: letterLimit(for: width)), y: place.y)
     }
+    if let others = labels.othersText {
+      parts.append(text(others, y: (places.last?.y ?? frame.top) + labels.spacing))
+    }
+    return parts
   }
 
   /// The dash pattern of a style; the ink line is solid.
@@ -167,10 +168,12 @@ struct LineChart {
     return ChartStyle.dashes[(style + style / ChartStyle.colorCount) % ChartStyle.dashes.count]
   }
 
-  /// A small shape around a point; six shapes go with the six colors.
+  /// A small shape around a point; six shapes go with the six colors, and change places once all
+  /// dashes are used.
   static func marker(_ style: Int, x: Double, y: Double) -> String {
+    let lookCount = ChartStyle.colorCount * ChartStyle.dashes.count
     let shape =
-      switch style % 6 {
+      switch (style + style / lookCount) % 6 {
       case 0: "m-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0 -7 0z"
       case 1: "m-3.2 -3.2h6.4v6.4h-6.4z"
       case 2: "m0 -4.2l4 7h-8z"

@@ -2,13 +2,16 @@ internal import Training
 
 /// What an online policy asked for, step by step, and what it learned from.
 extension RunReport {
-  /// Whether the policy asked for more than one mixture.
+  /// Whether the policy asked for more than one mixture, or batches were drawn by more than one.
   var mixtureChanges: Bool {
-    metrics.steps.contains { $0.askedShares != metrics.steps[0].askedShares }
+    metrics.steps.contains {
+      $0.askedShares != metrics.steps[0].askedShares
+        || $0.drawnShares != metrics.steps[0].drawnShares
+    }
   }
 
-  /// The asked mixture over the steps as an SVG picture that stands alone, on light and on dark;
-  /// nil if it never changed.
+  /// The asked mixture over the steps, and the effective one where that differs, as an SVG picture
+  /// that stands alone, on light and on dark; nil if neither ever changed.
   public var mixturePicture: String? {
     guard mixtureChanges else { return nil }
     return mixtureChart(tickCount: 8).svg(
@@ -62,16 +65,24 @@ extension RunReport {
     return String(bars[max(0, min(7, index))])
   }
 
-  /// The asked mixture over the steps of the run.
+  /// The asked mixture over the steps of the run, and dotted the effective one where it differs.
   func mixtureChart(tickCount: Int) -> LineChart {
-    let series = metrics.domains.enumerated().map { domain, name in
+    let asked = metrics.domains.enumerated().map { domain, name in
       let points = Self.thinned(askedShares(ofDomain: domain), limit: Self.pointLimit)
       return LineChart.Series(
         name: name, points: points, style: domain, hasMarkers: true,
         markerStride: max(1, points.count / 12))
     }
+    var drawn: [LineChart.Series] = []
+    for domain in metrics.domains.indices where effectiveDiffers {
+      let points = metrics.steps.map { (x: Double($0.step), y: $0.drawnShares[domain]) }
+      drawn.append(
+        LineChart.Series(
+          points: Self.thinned(points, limit: Self.pointLimit), style: domain, isReference: true))
+    }
+    let series = drawn + asked
     let most = series.flatMap { $0.points.map(\.y) }.max() ?? 1
-    let ends = zip(metrics.domains, series).map { name, line in
+    let ends = zip(metrics.domains, asked).map { name, line in
       "\(name) from \(ReportNumber.percent(line.points.first?.y ?? 0)) to "
         + ReportNumber.percent(line.points.last?.y ?? 0)
     }
@@ -79,7 +90,9 @@ extension RunReport {
       title: "Asked mixture over steps",
       summary: "The share of each domain that the policy asked for: "
         + ends.joined(separator: ", ") + ".",
-      xTitle: "step", yTitle: "share that the policy asked for",
+      xTitle: "step",
+      yTitle: "share that the policy asked for"
+        + (drawn.isEmpty ? "" : "; dotted: effective, by which rows were drawn"),
       xScale: .fromZero(to: Double(record.stepCount), tickCount: tickCount),
       yScale: .fromZero(to: min(1, most * 1.1), tickCount: 5), xText: ReportNumber.short,
       yText: { ReportNumber.trimmed(100 * $0) + " %" }, series: series)

@@ -69,12 +69,6 @@ extension RunReport {
       + "(perplexity \(ReportNumber.fixed(Self.perplexity(ofLoss: mean), digits: 2)))."
   }
 
-  private var policyText: String {
-    let options = record.configuration.policyOptions.sorted { $0.key < $1.key }
-      .map { "\($0.key) \($0.value)" }
-    return ([record.configuration.policy + " policy"] + options).joined(separator: ", ")
-  }
-
   /// What an online policy did and what it learned from; nothing for a mixture that never changes.
   private var mixtureFigures: String {
     var figures: [String] = []
@@ -93,10 +87,9 @@ extension RunReport {
   }
 
   private var finalTable: String {
-    let head = Self.columns.map { "<th>\($0)</th>" }.joined()
-    let rows = record.domains.enumerated().map { index, domain in
-      let cells = Self.cells(of: domain)
-      return "<tr><td>\(key(index))\(Markup.escaped(cells[0]))</td>"
+    let head = columns.map { "<th>\($0)</th>" }.joined()
+    let rows = cells.enumerated().map { index, cells in
+      "<tr><td>\(key(index))\(Markup.escaped(cells[0]))</td>"
         + cells.dropFirst().map { "<td>\($0)</td>" }.joined() + "</tr>"
     }
     let mean = "<tr class=\"mean\">" + meanCells.map { "<td>\($0)</td>" }.joined() + "</tr>"
@@ -110,53 +103,5 @@ extension RunReport {
       + "<path class=\"series s\(index % ChartStyle.colorCount)\""
       + (dash.isEmpty ? "" : " stroke-dasharray=\"\(dash)\"") + " d=\"M0 6h26\"/>"
       + LineChart.marker(index, x: 13, y: 6) + "</svg>"
-  }
-
-  private var factList: String {
-    facts.map { "<dt>\(Markup.escaped($0.0))</dt><dd>\(Markup.escaped($0.1))</dd>" }
-      .joined(separator: "\n")
-  }
-
-  private var facts: [(String, String)] {
-    let configuration = record.configuration
-    let (model, schedule) = (configuration.model, configuration.schedule)
-    let rate = Double(record.tokenTotal) / max(record.timeInSeconds, 1e-9)
-    let end =
-      record.end == .allSteps
-      ? "all \(ReportNumber.grouped(configuration.stepCount)) steps were made"
-      : "the domains were exhausted before all \(configuration.stepCount) steps were made"
-    return [
-      ("Corpus", "\(record.corpus), \(record.domains.count) domains"),
-      ("Mixture", policyText),
-      (
-        "Model",
-        "\(model.layerCount) layers, width \(model.width), \(model.headCount) heads, vocabulary "
-          + "\(model.vocabularySize), \(ReportNumber.grouped(record.parameterCount)) parameters"
-      ),
-      ("Batch", "\(configuration.rows) sequences of \(configuration.sequenceLength) tokens"),
-      (
-        "Optimizer",
-        "AdamW, learning rate \(schedule.learningRateMaximum) to \(schedule.learningRateMinimum), "
-          + "\(schedule.warmUpStepCount) warm-up steps"
-      ),
-      (
-        "Evaluation",
-        "every \(ReportNumber.grouped(configuration.evaluation.stepInterval)) steps, up to "
-          + "\(ReportNumber.grouped(configuration.evaluation.tokenLimit)) tokens of each domain"
-      ),
-      ("End", end),
-      (
-        "Time",
-        "\(ReportNumber.duration(record.timeInSeconds)), "
-          + ReportNumber.grouped(Int(exactly: rate.rounded()) ?? 0)
-          + " tokens per second, evaluation included"
-      ),
-      ("Seed", "\(configuration.seed)"),
-      ("Made by", "headrace \(record.toolVersion), \(record.instructionSet) instructions"),
-      (
-        "Fingerprints",
-        record.domains.map { "\($0.name) \($0.fingerprint)" }.joined(separator: ", ")
-      ),
-    ]
   }
 }

@@ -65,9 +65,7 @@ public struct RunReport: Sendable {
 
   /// The final table for a terminal.
   public var table: String {
-    var rows = [Self.columns]
-    rows += record.domains.map { Self.cells(of: $0) }
-    rows.append(meanCells)
+    let rows = [columns] + cells + [meanCells]
     let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
     return rows.map { row in
       row.indices.map { column in
@@ -79,26 +77,48 @@ public struct RunReport: Sendable {
 
   // MARK: The table's cells
 
-  static let columns = [
-    "domain", "held-out loss", "perplexity", "asked", "realized", "tokens", "epochs",
-  ]
+  /// The mean over the steps of the effective share of each domain `[domain]`; nil where it is what
+  /// was asked for.
+  var effectiveShares: [Double]? {
+    guard effectiveDiffers else { return nil }
+    return metrics.domains.indices.map { domain in
+      metrics.steps.reduce(0) { $0 + $1.drawnShares[domain] } / Double(metrics.steps.count)
+    }
+  }
 
-  static func cells(of domain: RunRecord.Domain) -> [String] {
-    [
-      domain.name, ReportNumber.fixed(domain.loss, digits: 4),
-      ReportNumber.fixed(domain.perplexity, digits: 2), ReportNumber.percent(domain.askedShare),
-      ReportNumber.percent(domain.realizedShare), ReportNumber.grouped(domain.tokenCount),
-      domain.epochs.map { ReportNumber.fixed($0, digits: 2) } ?? "unknown",
-    ]
+  /// Whether a batch was drawn by another mixture than the policy asked for: where every domain has
+  /// its micro-batch, and behind an epoch cap.
+  var effectiveDiffers: Bool {
+    metrics.steps.contains { step in
+      zip(step.askedShares, step.drawnShares).contains { abs($0 - $1) >= 0.0005 }
+    }
+  }
+
+  var columns: [String] {
+    ["domain", "held-out loss", "perplexity", "asked"]
+      + (effectiveDiffers ? ["effective"] : []) + ["realized", "tokens", "epochs"]
+  }
+
+  /// The cells of every domain's row.
+  var cells: [[String]] {
+    let effective = effectiveShares
+    return record.domains.enumerated().map { index, domain in
+      [
+        domain.name, ReportNumber.fixed(domain.loss, digits: 4),
+        ReportNumber.fixed(domain.perplexity, digits: 2), ReportNumber.percent(domain.askedShare),
+      ] + (effective.map { [ReportNumber.percent($0[index])] } ?? []) + [
+        ReportNumber.percent(domain.realizedShare), ReportNumber.grouped(domain.tokenCount),
+        domain.epochs.map { ReportNumber.fixed($0, digits: 2) } ?? "unknown",
+      ]
+    }
   }
 
   var meanCells: [String] {
     let mean = record.finalEvaluation?.unweightedMean
     return [
       "mean of domains", ReportNumber.fixed(mean, digits: 4),
-      ReportNumber.fixed(mean.map(Self.perplexity(ofLoss:)), digits: 2), "", "",
-      ReportNumber.grouped(record.tokenTotal), "",
-    ]
+      ReportNumber.fixed(mean.map(Self.perplexity(ofLoss:)), digits: 2), "",
+    ] + (effectiveDiffers ? [""] : []) + ["", ReportNumber.grouped(record.tokenTotal), ""]
   }
 
   // MARK: Charts
@@ -130,17 +150,18 @@ public struct RunReport: Sendable {
       yText: ReportNumber.trimmed, series: series)
   }
 
-  /// Realized and asked shares over the steps of the run.
+  /// Realized and effective shares over the steps of the run.
   func shareChart(tickCount: Int) -> LineChart {
     var series: [LineChart.Series] = []
     // Stretches long enough that a share is not the coin toss of a batch.
     let limit = min(30, max(1, metrics.steps.count / 20))
     for (index, name) in metrics.domains.enumerated() {
-      let asked = metrics.steps.map { (Double($0.step), $0.askedShares[index]) }
+      let drawn = metrics.steps.map { (Double($0.step), $0.drawnShares[index]) }
       let realized = metrics.steps.map { (Double($0.step), $0.realizedShares[index]) }
       series.append(
         LineChart.Series(
-          name: nil, points: Self.thinned(asked, limit: Self.pointLimit), isReference: true))
+          name: nil, points: Self.thinned(drawn, limit: Self.pointLimit), style: index,
+          isReference: true))
       series.append(
         LineChart.Series(
           name: name, points: Self.means(of: realized, limit: limit), style: index,
@@ -149,8 +170,8 @@ public struct RunReport: Sendable {
     let most = series.flatMap { $0.points.map(\.y) }.max() ?? 1
     return LineChart(
       title: "Shares over steps",
-      summary: "Realized share of each domain beside the share that was asked for.",
-      xTitle: "step", yTitle: "share of rows; dotted: asked for",
+      summary: "Realized share of each domain beside the effective one, by which it was drawn.",
+      xTitle: "step", yTitle: "share of rows; dotted: effective, by which they were drawn",
       xScale: .fromZero(to: Double(record.stepCount), tickCount: tickCount),
       yScale: .fromZero(to: min(1, most * 1.1), tickCount: 5), xText: ReportNumber.short,
       yText: { ReportNumber.trimmed(100 * $0) + " %" }, series: series)
@@ -175,4 +196,10 @@ public struct RunReport: Sendable {
     guard points.count > limit, limit > 1 else { return points }
     return (0..<limit).map { points[$0 * (points.count - 1) / (limit - 1)] }
   }
+}
+
+extension StepMetrics {
+  /// The shares that the step's rows were drawn by: the effective ones, or the asked ones where the
+  /// metrics do not say.
+  var drawnShares: [Double] { effectiveShares ?? askedShares }
 }

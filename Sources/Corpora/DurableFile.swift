@@ -52,9 +52,14 @@ package struct DurableFile: ~Copyable {
     let closed = close(descriptor)
     descriptor = -1
     guard closed == 0 else {
+      unlink(temporaryPath)
       throw .cannotWrite(path: temporaryPath, byteOffset: byteCount, code: errno)
     }
-    try DurableFile.rename(temporaryPath, to: path)
+    do throws(CorpusError) { try DurableFile.rename(temporaryPath, to: path) } catch {
+      // What did not become the file must not stay beside it.
+      unlink(temporaryPath)
+      throw error
+    }
   }
 
   /// Writes a whole file durably.
@@ -62,6 +67,18 @@ package struct DurableFile: ~Copyable {
     var file = try DurableFile(path: path)
     try file.write(bytes)
     try file.commit()
+  }
+
+  /// Finds out whether a file can be written, without leaving or changing one.
+  ///
+  /// - Throws: ``CorpusError/cannotOpen(path:code:)`` for a folder, and where the temporary file
+  ///   cannot be created.
+  package static func checkCanWrite(to path: String) throws(CorpusError) {
+    var status = stat()
+    guard stat(path, &status) != 0 || status.st_mode & S_IFMT != S_IFDIR else {
+      throw .cannotOpen(path: path, code: EISDIR)
+    }
+    _ = try DurableFile(path: path)
   }
 
   /// Renames a file or folder and makes the new name durable.

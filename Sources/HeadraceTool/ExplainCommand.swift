@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Corpora
 internal import Loading
 internal import Mixing
+internal import Training
 
 /// `headrace explain`: what a run will read, before it.
 struct ExplainCommand: ParsableCommand {
@@ -12,7 +13,8 @@ struct ExplainCommand: ParsableCommand {
       The run is drawn by the rule that training draws by, without reading a token: rows, \
       tokens, epochs, and the steps at which epoch caps are reached are those of the run. For a \
       policy that changes its mixture on feedback they are what it draws without any. A schedule \
-      and a replay are followed step by step.
+      and a replay are followed step by step. Rows are grouped, and a recorded run is followed, as \
+      training does it; what training refuses is refused.
 
       EXAMPLES
         headrace explain corpora/web --rows 32 --sequence-length 512
@@ -62,9 +64,17 @@ struct ExplainCommand: ParsableCommand {
     let source = try Corpus(at: corpus)
     let length: Explanation.Length =
       if let steps { .steps(steps) } else if let tokens { .tokens(tokens) } else { .oneEpoch }
+    var options = try loader.options()
+    options.stepCount = steps
+    var setup = LoaderSetup(
+      policy: try PolicyRegistry.complete.recipe(
+        named: loader.policy, options: RunFolder.withPolicyFiles(loader.policyOptions)),
+      batch: loader.batch(), seed: loader.seed, options: options)
+    try setup.settle(on: source)
     let explanation = try Explanation(
-      source, policy: try loader.recipe(), batch: loader.batch(), seed: loader.seed,
-      options: try loader.options(), length: length)
+      source, policy: setup.policy, batch: setup.batch, seed: setup.seed, options: setup.options,
+      length: length)
+    for note in setup.notes { StandardError.write("\(note)\n") }
     print(
       json
         ? try JSONText.of(ExplainRecord(explanation))
@@ -105,10 +115,10 @@ private enum ExplainText {
         ? "policy: \(explanation.reason)"
         : "policy: \(explanation.policy), \(explanation.reason)",
     ]
+    if let grouping = explanation.grouping { lines.append("rows come in \(grouping.text)") }
     if explanation.readsFeedback {
       lines.append("the policy changes its mixture on feedback; below stands what it draws without")
-    }
-    if explanation.followsSteps {
+    } else if explanation.followsSteps {
       lines.append("the mixture follows the steps; the weights below are means over the run")
     }
     return lines.joined(separator: "\n")
@@ -226,6 +236,7 @@ private struct ExplainRecord: Encodable {
   let followsSteps: Bool
   let rows: Int
   let sequenceLength: Int
+  let grouping: BatchConfiguration.Grouping?
   let stepCount: Int
   let askedStepCount: Int
   let domains: [Domain]
@@ -239,6 +250,7 @@ private struct ExplainRecord: Encodable {
     followsSteps = explanation.followsSteps
     rows = explanation.rows
     sequenceLength = explanation.sequenceLength
+    grouping = explanation.grouping
     stepCount = explanation.stepCount
     askedStepCount = explanation.askedStepCount
     domains = explanation.domains.map {

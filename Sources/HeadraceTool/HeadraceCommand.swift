@@ -64,7 +64,7 @@ struct HeadraceCommand: ParsableCommand {
     default:
       if let code = error as? ExitCode { return code.rawValue }
       complain("headrace: \(error)")
-      return 1
+      return CommandLineFault.explains(error) ? 2 : 1
     }
   }
 

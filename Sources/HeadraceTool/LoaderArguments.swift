@@ -78,6 +78,8 @@ struct LoaderArguments: ParsableArguments {
       throw ValidationError("--every-domain needs --grouping: it gives micro-batches to domains")
     }
     do throws(MixingError) { _ = try recipe() } catch {
+      // A run that goes on may have a copy of the file; whoever needs it says that it is gone.
+      if case .fileUnreadable = error { return }
       throw ValidationError("\(error)")
     }
   }
@@ -113,15 +115,8 @@ struct LoaderArguments: ParsableArguments {
     try registry.recipe(named: policy, options: policyOptions)
   }
 
-  /// Options that make what the policy learns useful to a frozen run, `name=value`, sorted; none
-  /// that was given.
-  func optionsForSaving(from registry: PolicyRegistry = .complete) -> [String] {
-    registry.optionsForSaving(named: policy, options: policyOptions)
-      .map { "\($0.key)=\($0.value)" }.sorted()
-  }
-
   /// The policy's options by name, as they were given.
-  private var policyOptions: [String: String] {
+  var policyOptions: [String: String] {
     var options: [String: String] = [:]
     if let mixture {
       if mixture.contains("=") {

@@ -76,7 +76,12 @@ struct PolicyReport: Encodable {
         [row.arm] + (row.ratiosOfMeans ?? []).map { Self.value($0.ratio, $0.standardError) })
     }
     var text =
-      "\(seedCount) seeds, \(worlds.first?.domainCount ?? 0) domains; mean ± standard error\n\n"
+      """
+      \(NumberText.counted(seedCount, "seed")), \(worlds.first?.domainCount ?? 0) domains; \
+      mean ± standard error
+
+
+      """
       + table.text + "\n\n" + means.text
     for difference in differences {
       var table = TextTable(names: "difference from \(difference.against)", numbers: headers)

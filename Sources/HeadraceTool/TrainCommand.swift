@@ -36,8 +36,9 @@ struct TrainCommand: ParsableCommand {
 
       A policy that reads gradients by domain gets them without a backward pass of its own, from \
       rows that are grouped by domain; without --grouping a size is chosen and printed. \
-      --policy replay --option ledger=RUN asks for the mixtures of a recorded run: with the other \
-      settings and the seed of that run its losses come out again, bit for bit.
+      --policy replay --option ledger=RUN asks for the mixtures of a recorded run, with its groups \
+      of rows and epoch caps: with the other settings and the seed of that run its losses come out \
+      again, bit for bit; what differs is said.
 
       A frame that is damaged ends the run, unless --skip-damage lets it go on without the \
       frame, or --quarantined names a list that has it. Held-out frames are skipped only if they \
@@ -182,7 +183,8 @@ struct TrainCommand: ParsableCommand {
       return configuration
     }
     return try training.configuration(
-      corpusPath: corpus, loader: loader, skipsDamage: skipDamage, savesPolicy: savePolicy != nil)
+      corpusPath: corpus, loader: loader, skipsDamage: skipDamage, savesPolicy: savePolicy != nil,
+      begun: resume && folder.hasRun ? folder : nil)
   }
 
   /// Lets the first signal stop the run at the next step; the second ends the process at once.

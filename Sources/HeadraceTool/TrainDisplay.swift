@@ -16,6 +16,8 @@ final class TrainDisplay: RunObserver {
   private var lastEnd: Double?
 
   private static let recentLimit = 100
+  /// The most domains that a line names.
+  private static let shownLimit = 8
 
   func training(beginsAfter step: Int, of stepCount: Int, domains: [String]) {
     self.domains = domains
@@ -42,9 +44,12 @@ final class TrainDisplay: RunObserver {
   func training(evaluation: EvaluationMetrics) {
     lastEnd = evaluation.timeInSeconds
     guard let mean = evaluation.unweightedMean else { return }
-    let parts = zip(domains, evaluation.losses).map { name, loss in
+    let losses = zip(domains, evaluation.losses).map { name, loss in
       name + " " + (loss.map { NumberText.fixed($0, digits: 3) } ?? "–")
     }
+    // The lines of evaluations are few, so that each may name more.
+    let limit = 3 * Self.shownLimit
+    let parts = losses.count > limit ? losses.prefix(limit) + ["…"] : losses[...]
     statusLine.note(
       "held-out loss after step \(evaluation.step): \(NumberText.fixed(mean, digits: 4)) ("
         + parts.joined(separator: ", ") + ")")
@@ -58,9 +63,6 @@ final class TrainDisplay: RunObserver {
   func end() { statusLine.end() }
 
   private func line(of step: StepMetrics, seconds: Double) -> String {
-    let share = domains.indices.map { domain in
-      domains[domain] + " " + NumberText.percent(step.askedShares[domain])
-    }
     var line = "step \(step.step)/\(stepCount), loss \(NumberText.fixed(step.loss, digits: 4))"
     let measured = zip(recent, recentSeconds).filter { $0.1 > 0 }
     if !measured.isEmpty {
@@ -74,6 +76,21 @@ final class TrainDisplay: RunObserver {
       line += ", \(NumberText.duration(left)) left"
     }
     if let reward = step.meanReward { line += ", reward \(NumberText.signed(reward))" }
-    return line + "; asks for " + share.joined(separator: ", ")
+    line += "; asks for " + shares(step.askedShares)
+    let drawn = step.effectiveShares ?? step.askedShares
+    let differs = zip(step.askedShares, drawn).contains { abs($0 - $1) >= 0.0005 }
+    return differs ? line + "; draws by " + shares(drawn) : line
+  }
+
+  /// The shares of the domains by name; of many domains the largest.
+  private func shares(_ shares: [Double]) -> String {
+    var shown = Array(domains.indices)
+    if shown.count > Self.shownLimit {
+      shown.sort { (shares[$1], $0) < (shares[$0], $1) }
+      shown = Array(shown.prefix(Self.shownLimit - 2))
+    }
+    let others = domains.count - shown.count
+    return shown.map { "\(domains[$0]) \(NumberText.percent(shares[$0]))" }
+      .joined(separator: ", ") + (others > 0 ? " and \(others) others" : "")
   }
 }

@@ -62,8 +62,8 @@ struct TrainingArguments: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Start from what a policy learned in another run (--save-policy); the same as --option from.",
-      valueName: "file"))
+      "Start from what a policy learned in another run: its folder, or what --save-policy wrote; the "
+        + "same as --option from.", valueName: "path"))
   var policyFrom: String?
 
   @Flag(
@@ -109,7 +109,9 @@ struct TrainingArguments: ParsableArguments {
       domainNames: corpus.domainNames, sequenceCounts: corpus.domains.map { _ in 1 })
     func weights(atPath path: String) throws -> String {
       let weights = try MixtureFile.mixture(atPath: path, in: context).weights
-      return zip(corpus.domainNames, weights).map { "\($0)=\($1)" }.joined(separator: ",")
+      // In the order in which such options are written where they come from weights.
+      return zip(corpus.domainNames, weights).sorted { $0.0 < $1.0 }.map { "\($0)=\($1)" }
+        .joined(separator: ",")
     }
     var options = recipe.options
     if let path = options.removeValue(forKey: "file") {
@@ -123,23 +125,16 @@ struct TrainingArguments: ParsableArguments {
   }
 
   /// Returns the fully resolved configuration of a run on the corpus at `corpusPath`.
+  ///
+  /// `begun` is the folder of a run that goes on: what it keeps of the policy's files is read in
+  /// place of them.
   func configuration(
-    corpusPath: String, loader: LoaderArguments, skipsDamage: Bool, savesPolicy: Bool
+    corpusPath: String, loader: LoaderArguments, skipsDamage: Bool, savesPolicy: Bool,
+    begun: RunFolder?
   ) throws -> RunConfiguration {
     let corpus = try Corpus(at: corpusPath)
-    var loader = loader
-    if let policyFrom { loader.option.append("from=\(policyFrom)") }
-    if freeze { loader.option.append("freeze=true") }
-    if savesPolicy {
-      let defaults = loader.optionsForSaving()
-      loader.option += defaults
-      for option in defaults {
-        StandardError.write(
-          "the policy \(loader.policy) is saved for other runs: it learns with --option \(option), "
-            + "so that no gradients are collected where it is frozen\n")
-      }
-    }
-    let recipe = try loader.recipe()
+    let given = try policyOptions(loader, savesPolicy: savesPolicy, begun: begun)
+    let recipe = try PolicyRegistry.complete.recipe(named: loader.policy, options: given)
     let batchTokens = max(1, loader.rows).multipliedReportingOverflow(
       by: max(1, loader.sequenceLength))
     let perStep = batchTokens.overflow ? Int.max : batchTokens.partialValue
@@ -152,12 +147,6 @@ struct TrainingArguments: ParsableArguments {
         vocabularySize: corpus.tokenizer.vocabularySize, sequenceLength: loader.sequenceLength,
         layerCount: layers, width: width, headCount: heads),
       stepCount: stepCount, learningRate: learningRate, seed: loader.seed)
-    var options = try loader.options()
-    options.quarantine = skipsDamage ? .collect : .off
-    configuration.loader = RunConfiguration.LoaderSettings(
-      options, grouping: loader.batch().grouping)
-    try followRecordedRun(in: &configuration, corpus: corpus)
-    try resolveGradients(in: &configuration, recipe: recipe, corpus: corpus)
     configuration.optimizer.weightDecay = weightDecay
     if let warmUpSteps { configuration.schedule.warmUpStepCount = warmUpSteps }
     if let evaluationInterval { configuration.evaluation.stepInterval = evaluationInterval }
@@ -165,82 +154,54 @@ struct TrainingArguments: ParsableArguments {
     if let checkpointInterval { configuration.checkpoints.stepInterval = checkpointInterval }
     configuration.checkpoints.keepCount = keepCheckpoints
     configuration.threadCount = computeThreads ?? min(1024, Processors.onlineCount)
+    var options = try loader.options()
+    options.quarantine = skipsDamage ? .collect : .off
+    options.stepCount = stepCount
+    try settle(
+      &configuration, on: corpus, batch: loader.batch(), options: options, begun: begun)
     return configuration
   }
 
-  /// Groups rows as the run did whose ledger the policy replays, and says in what else that run
-  /// differs: its batches come out again only where nothing does.
-  private func followRecordedRun(
-    in configuration: inout RunConfiguration, corpus: Corpus
-  ) throws {
-    guard let path = configuration.policyOptionsWithPaths["ledger"] else { return }
-    let ledger = try Ledger(at: path)
-    let recorded = ledger.header.identity
-    if configuration.loader.grouping == nil, let grouping = recorded.grouping {
-      configuration.loader.grouping = grouping
+  /// The policy's options by name: those given, and what makes a saved policy useful elsewhere.
+  private func policyOptions(
+    _ loader: LoaderArguments, savesPolicy: Bool, begun: RunFolder?
+  ) throws -> [String: String] {
+    var options = loader.policyOptions
+    if let policyFrom { options["from"] = policyFrom }
+    if freeze { options["freeze"] = "true" }
+    if let begun { options = try begun.keptOptions(options, ofPolicy: loader.policy) }
+    guard savesPolicy else { return options }
+    let added = PolicyRegistry.complete.optionsForSaving(named: loader.policy, options: options)
+    for (name, value) in added.sorted(by: { $0.key < $1.key }) {
+      options[name] = value
       StandardError.write(
-        "the recorded run had rows in micro-batches of \(grouping.microBatchRows) of one domain: "
-          + "this one, too\n")
+        "the policy \(loader.policy) is saved for other runs: it learns with --option "
+          + "\(name)=\(value), so that no gradients are collected where it is frozen\n")
     }
-    let names = corpus.domains.map(\.name)
-    guard recorded.domains.map(\.name) == names else {
-      throw ToolFailure(
-        "the run of \(path) had the domains "
-          + "\(recorded.domains.map(\.name).joined(separator: ", ")), this corpus has "
-          + "\(names.joined(separator: ", ")). Replay it on its own corpus.")
-    }
-    let differences = [
-      ("data", recorded.domains.map(\.fingerprint) != corpus.domains.map(\.fingerprint)),
-      ("rows", ledger.lines.contains { $0.rows != configuration.rows }),
-      ("sequence length", recorded.sequenceLength != configuration.sequenceLength),
-      ("seed", recorded.seed != configuration.seed),
-      ("units per pool", recorded.unitsPerPool != configuration.loader.unitsPerPool),
-      ("draw", recorded.draw != configuration.loader.draw),
-      ("grouping", recorded.grouping != configuration.loader.grouping),
-    ].filter(\.1).map(\.0)
-    guard !differences.isEmpty else { return }
-    StandardError.write(
-      "note: the recorded run differs in \(differences.joined(separator: ", ")); the mixtures are "
-        + "its own, but the batches are not\n")
+    return options
   }
 
-  /// Settles how gradients by domain are measured, where the policy reads them.
-  private func resolveGradients(
-    in configuration: inout RunConfiguration, recipe: PolicyRecipe, corpus: Corpus
+  /// Settles what follows from the policy, and says so once nothing of it is refused.
+  private func settle(
+    _ configuration: inout RunConfiguration, on corpus: Corpus, batch: BatchConfiguration,
+    options: LoaderOptions, begun: RunFolder?
   ) throws {
-    let context = PolicyContext(
-      domainNames: corpus.domainNames,
-      sequenceCounts: corpus.domains.map {
-        $0.tokenCount(of: .train) / max(1, configuration.sequenceLength)
-      }, stepCount: max(1, configuration.stepCount))
-    let options = configuration.policyOptionsWithPaths
-    let needs = try PolicyRegistry.complete.recipe(named: recipe.name, options: options)
-      .makePolicy(in: context).feedbackNeeds
-    guard needs.gradients || needs.norms else {
-      guard gradients == nil, gradientProjection == nil else {
-        throw ToolFailure(
-          "the policy \(recipe.name) reads no gradients, so that there is nothing for --gradients "
-            + "and --gradient-projection to say. Leave them out.")
-      }
-      return
+    let recipe = try PolicyRegistry.complete.recipe(
+      named: configuration.policy, options: configuration.policyOptions(keptIn: begun))
+    var setup = LoaderSetup(
+      policy: recipe, batch: batch, seed: configuration.seed, options: options)
+    try setup.settle(on: corpus)
+    configuration.loader = RunConfiguration.LoaderSettings(
+      setup.options, grouping: setup.batch.grouping)
+    if setup.needs.gradients || setup.needs.norms {
+      configuration.gradients = GradientSettings(
+        watched: gradients ?? WatchedParameters.all.text, projectionWidth: gradientProjection)
+    } else if gradients != nil || gradientProjection != nil {
+      throw ValidationError(
+        "the policy \(recipe.name) reads no gradients, so that there is nothing for --gradients "
+          + "and --gradient-projection to say. Leave them out.")
     }
-    configuration.gradients = GradientSettings(
-      watched: gradients ?? WatchedParameters.all.text, projectionWidth: gradientProjection)
-    guard needs.gradients, configuration.loader.grouping == nil else { return }
-    let domainCount = corpus.domains.count
-    guard
-      let grouping = BatchConfiguration.Grouping.forGradients(
-        rows: configuration.rows, domainCount: domainCount)
-    else {
-      throw ToolFailure(
-        "the policy \(recipe.name) reads the gradients of single domains, for which each of "
-          + "\(domainCount) needs two rows of a batch of \(configuration.rows). Give --rows "
-          + "\(2 * domainCount) or more, or group the rows yourself (--grouping 1 --every-domain).")
-    }
-    configuration.loader.grouping = grouping
-    StandardError.write(
-      "the policy \(recipe.name) reads gradients by domain: rows come in micro-batches of "
-        + "\(grouping.microBatchRows) of one domain, one for every domain (--grouping "
-        + "\(grouping.microBatchRows) --every-domain)\n")
+    try configuration.validate()
+    for note in setup.notes { StandardError.write("\(note)\n") }
   }
 }

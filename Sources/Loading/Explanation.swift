@@ -89,6 +89,8 @@ public struct Explanation: Sendable, Equatable {
   public let rows: Int
   /// T, the targets of a row.
   public let sequenceLength: Int
+  /// How rows are grouped; nil for rows in the order of the draw.
+  public let grouping: BatchConfiguration.Grouping?
   /// The batches of the run: as many as were asked for, or fewer if the data ends.
   public let stepCount: Int
   /// The batches that were asked for.
@@ -124,6 +126,7 @@ public struct Explanation: Sendable, Equatable {
     let plan = try LoaderPlan(corpus: corpus, batch: batch, seed: seed, options: options)
     rows = batch.rows
     sequenceLength = batch.sequenceLength
+    grouping = batch.grouping
     let bad = try QuarantinedFrames(
       options.quarantined, corpus: corpus, split: options.split,
       layouts: plan.orders.map(\.layout)
@@ -132,7 +135,7 @@ public struct Explanation: Sendable, Equatable {
     var context = plan.policyContext
     context = PolicyContext(
       domainNames: context.domainNames, sequenceCounts: context.sequenceCounts,
-      stepCount: context.stepCount ?? askedStepCount)
+      stepCount: context.stepCount ?? askedStepCount, stepTokenCount: context.stepTokenCount)
     let made: any MixturePolicy
     do throws(MixingError) {
       made = try policy.makePolicy(in: context)

@@ -74,7 +74,7 @@ struct LedgerSearch {
       self.found = Finding(
         header: try Ledger.header(from: Data(header.bytes)), line: decoded, number: number)
     } catch {
-      throw .ledgerDamaged(path: path, line: number, reason: "\(error)")
+      throw .ledgerDamaged(path: path, line: number, reason: LedgerFault.reason(error))
     }
     return true
   }
@@ -94,7 +94,7 @@ struct LedgerSearch {
     do {
       return try JSONDecoder().decode(Numbered.self, from: Data(line)).step
     } catch {
-      throw .ledgerDamaged(path: path, line: number, reason: "\(error)")
+      throw .ledgerDamaged(path: path, line: number, reason: LedgerFault.reason(error))
     }
   }
 }

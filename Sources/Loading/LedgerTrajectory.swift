@@ -122,7 +122,7 @@ public final class LedgerTrajectory: MixtureTrajectory {
         return try Mixture(integerShares: found.asked)
       } catch {
         reading.next = nil
-        throw .ledgerDamaged(path: source, line: number, reason: "\(error)")
+        throw .ledgerDamaged(path: source, line: number, reason: LedgerFault.reason(error))
       }
     }
   }
@@ -184,7 +184,7 @@ public final class LedgerTrajectory: MixtureTrajectory {
           return
         }
       } catch {
-        throw .ledgerDamaged(path: path, line: number, reason: "\(error)")
+        throw .ledgerDamaged(path: path, line: number, reason: LedgerFault.reason(error))
       }
       let step = try LedgerSearch.step(of: line, path: path, number: number)
       try begin(step, number: number)

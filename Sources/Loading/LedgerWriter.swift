@@ -163,6 +163,10 @@ final class LedgerWriter {
       appendQuarantine(batch.quarantine)
     }
     append("}\n")
+    guard buffer.count <= Ledger.lineByteLimit else {
+      throw .ledgerLineTooLong(
+        path: path, byteCount: buffer.count, limit: Ledger.lineByteLimit)
+    }
     try flush()
   }
 

@@ -144,6 +144,7 @@ public final class Loader {
     // A list that was made for all splits: what is of this one is what a checkpoint hands on.
     quarantine.filter { $0.split == options.split }
     if let path = options.ledgerPath {
+      try checkLedgerLines(at: path)
       ledger = try openLedger(at: path, resumingFrom: checkpoint, change: change)
     }
     past.ledgerHeaderByteOffset = ledger?.headerByteOffset ?? 0
@@ -514,6 +515,12 @@ public final class Loader {
       \(change.changesNames ? "The policy begins anew." : "The policy goes on.")
       """)
     return change
+  }
+
+  /// Refuses a ledger at `path` whose lines no reader would take, as far as that is known.
+  package func checkLedgerLines(at path: String) throws(LoadingError) {
+    try Ledger.checkLineLength(
+      ofLedgerAt: path, needs: policy.feedbackNeeds, domainCount: identity.domains.count)
   }
 
   private func openLedger(

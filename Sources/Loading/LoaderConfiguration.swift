@@ -97,7 +97,8 @@ public struct LoaderOptions: Sendable, Equatable {
   public var corpusChange: CorpusChangeRule = .refuse
   /// The steps that the run is planned for, which a policy may read; nil if nobody knows.
   ///
-  /// The loader does not stop there.
+  /// The loader does not stop there. Where batches change their size, tokens are planned as if all
+  /// were like the first.
   public var stepCount: Int?
   /// Where the ledger is written; nil for none.
   ///

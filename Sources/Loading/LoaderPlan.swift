@@ -8,6 +8,8 @@ struct LoaderPlan {
   let orders: [DomainOrder]
   /// The steps that the run is planned for.
   private let stepCount: Int?
+  /// The target tokens of a batch over all ranks.
+  private let stepTokenCount: Int
   let geometry: PoolGeometry
   /// The rows that this rank serves of a batch.
   let rows: Range<Int>
@@ -34,6 +36,7 @@ struct LoaderPlan {
     if corpus.domains.allSatisfy(\.samplesAreSequences) { options.allowsUnusedTails = true }
     try Self.check(batch, options, domainCount: corpus.domains.count)
     stepCount = options.stepCount
+    stepTokenCount = batch.rows * batch.sequenceLength
     rows = try RowSlice.rows(rank: options.rank, worldSize: options.worldSize, of: batch)
     guard batch.tokenType.holds(corpus.tokenWidth) else {
       throw .tokenType(batch.tokenType, width: corpus.tokenWidth)
@@ -71,7 +74,8 @@ struct LoaderPlan {
   var policyContext: PolicyContext {
     PolicyContext(
       domainNames: identity.domains.map(\.name),
-      sequenceCounts: identity.domains.map(\.sequenceCount), stepCount: stepCount)
+      sequenceCounts: identity.domains.map(\.sequenceCount), stepCount: stepCount,
+      stepTokenCount: stepTokenCount)
   }
 
   private static func layouts(

@@ -55,7 +55,7 @@ extension LoadingError: CustomStringConvertible {
       "the buffer has \(elementCount) elements; the batch has \(required)."
     case .timedOut(let stall): stall.description
     case .checkpointDiffers, .corpusChanged, .checkpointDamaged, .ledgerTooShort,
-      .ledgerDiffers, .ledgerCorpusDiffers, .ledgerExists, .ledgerDamaged,
+      .ledgerDiffers, .ledgerCorpusDiffers, .ledgerExists, .ledgerDamaged, .ledgerLineTooLong,
       .ledgerHeaderDamaged, .ledgerStepMissing, .replayDiffers,
       .replayContradicts, .quarantineCollects, .quarantineDiffers, .quarantineDamaged,
       .noGoodSequence:
@@ -87,6 +87,10 @@ extension LoadingError: CustomStringConvertible {
     case .ledgerExists(let path):
       "a ledger stands at \(path) already. Resume its run from a checkpoint, or write to another "
         + "folder; a run that has no checkpoint begins anew once the file is removed."
+    case .ledgerLineTooLong(let path, let byteCount, let limit):
+      "a line of the ledger \(path) would have some \(byteCount) bytes, and no reader takes more than "
+        + "\(limit). The inner products of the domains' gradients are most of it: take fewer "
+        + "domains, a policy that does not read them (ac-odm with state=paper), or no ledger."
     case .ledgerDamaged(let path, let line, let reason):
       "line \(line) of the ledger \(path) does not decode: \(reason)"
     case .ledgerStepMissing(let path, let step, let last):

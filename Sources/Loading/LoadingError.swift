@@ -49,6 +49,8 @@ public enum LoadingError: Error {
   case ledgerCorpusDiffers(path: String, CorpusChange)
   /// A ledger stands at `path` already, and no checkpoint says how to go on.
   case ledgerExists(path: String)
+  /// A line of a step is, or would be, longer than a ledger's lines may be.
+  case ledgerLineTooLong(path: String, byteCount: Int, limit: Int)
   /// A line of a ledger does not decode; lines are counted from 1.
   case ledgerDamaged(path: String, line: Int, reason: String)
   /// A ledger has no line of that step; `last` is the last step before it, nil if there is none.

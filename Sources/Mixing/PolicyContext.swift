@@ -10,15 +10,23 @@ public struct PolicyContext: Sendable, Equatable {
   /// The steps that the run is planned for, at least 1; nil if nobody said.
   public let stepCount: Int?
 
+  /// The target tokens of a step over all ranks, if every batch is as large as the first; nil if
+  /// nobody said.
+  public let stepTokenCount: Int?
+
   /// Creates the context of a corpus that was opened with a sequence length.
   ///
   /// - Parameters:
   ///   - domainNames: the names `[domain]`.
   ///   - sequenceCounts: the sequences of one epoch `[domain]`.
   ///   - stepCount: the steps that the run is planned for, at least 1; nil if nobody said.
+  ///   - stepTokenCount: the target tokens of a step, at least 1; nil if nobody said.
   /// - Precondition: both have the same length, at least 1; names are unique; counts are ≥ 0. A
   ///   corpus with an empty domain or with two of one name is refused before.
-  public init(domainNames: [String], sequenceCounts: [Int], stepCount: Int? = nil) {
+  public init(
+    domainNames: [String], sequenceCounts: [Int], stepCount: Int? = nil,
+    stepTokenCount: Int? = nil
+  ) {
     precondition(!domainNames.isEmpty, "a corpus has at least one domain")
     precondition(
       domainNames.count == sequenceCounts.count,
@@ -28,6 +36,15 @@ public struct PolicyContext: Sendable, Equatable {
     self.domainNames = domainNames
     self.sequenceCounts = sequenceCounts
     self.stepCount = stepCount
+    self.stepTokenCount = stepTokenCount
+  }
+
+  /// The target tokens of the planned steps but the last; nil if nobody said, or if no `Int` holds
+  /// them.
+  var plannedTokensBeforeLastStep: Int? {
+    guard let stepCount, let stepTokenCount else { return nil }
+    let (tokens, overflow) = (stepCount - 1).multipliedReportingOverflow(by: stepTokenCount)
+    return overflow ? nil : tokens
   }
 
   /// Returns the sequence counts of all domains.

@@ -75,10 +75,10 @@ public struct SchedulePolicy: MixturePolicy {
     self.stages = stages
     mixture = stages[0].mixture
     reason = Self.reason(stage: 0, of: stages.count, isRamp: false)
-    if unit == .steps, let until = stages.last?.until, let planned = context.stepCount,
-      planned > until
-    {
-      throw .scheduleEnded(until: until, done: planned - 1, unit: unit.rawValue)
+    let lastDone =
+      unit == .steps ? context.stepCount.map { $0 - 1 } : context.plannedTokensBeforeLastStep
+    if let until = stages.last?.until, let lastDone, lastDone >= until {
+      throw .scheduleEnded(until: until, done: lastDone, unit: unit.rawValue)
     }
   }
 

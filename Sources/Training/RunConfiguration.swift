@@ -186,17 +186,16 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
 
   /// The policy's options, with the files that they name where `folder` keeps them; for no folder,
   /// where they lie.
-  func policyOptions(keptIn folder: RunFolder?) -> [String: String] {
-    var options = policyOptions
-    for option in PolicyRegistry.pathOptions {
-      guard let given = options[option] else { continue }
-      options[option] = folder?.keptPolicyFile(option: option) ?? Ledger.path(at: given)
+  ///
+  /// - Parameter folder: the folder of a run that has begun; nil for none.
+  /// - Returns: the options, in which a run folder stands for its ledger or its saved policy.
+  public func policyOptions(keptIn folder: RunFolder?) -> [String: String] {
+    var options = RunFolder.withPolicyFiles(policyOptions)
+    for option in PolicyRegistry.pathOptions where options[option] != nil {
+      if let kept = folder?.keptPolicyFile(option: option) { options[option] = kept }
     }
     return options
   }
-
-  /// The policy's options, with the files that they name: of a run folder, its ledger.
-  public var policyOptionsWithPaths: [String: String] { policyOptions(keptIn: nil) }
 
   /// The shape of the batches.
   var batch: BatchConfiguration {

@@ -32,6 +32,8 @@ public enum RunError: Error {
   case noWholeCheckpoint(folder: String, newest: String, reason: String)
   /// The trainer does not measure what the policy reads.
   case feedbackRefused(policy: String, underlying: any Error)
+  /// The policy reads gradients by domain, and the batch has not two rows for each.
+  case rowsTooFew(policy: String, domainCount: Int, rows: Int)
   /// What the policy learned is to be saved, and it learns nothing.
   case policyLearnsNothing(policy: String)
   /// The trainer could not make a step.
@@ -73,6 +75,10 @@ extension RunError: CustomStringConvertible {
         + "new run in another folder, or empty that one to do this run again from its first step."
     case .feedbackRefused(let policy, let underlying):
       return "the policy \(policy) cannot be trained with: \(underlying)"
+    case .rowsTooFew(let policy, let domainCount, let rows):
+      return "the policy \(policy) reads the gradients of single domains, for which each of "
+        + "\(domainCount) needs two rows of a batch of \(rows). Give --rows \(2 * domainCount) or "
+        + "more, or group the rows yourself (--grouping 1 --every-domain)."
     case .policyLearnsNothing(let policy):
       return "the policy \(policy) learns nothing that could be saved for another run. Leave "
         + "--save-policy out."

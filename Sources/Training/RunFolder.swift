@@ -10,8 +10,8 @@ internal import Mixing
 
 /// The folder of one run, complete by itself.
 ///
-///     configuration.json   what the run is made from, fully resolved; written before the first
-///     step ledger.jsonl         by the loader: one line makes its batch again
+///     configuration.json   what the run is made from, fully resolved; there before any step
+///     ledger.jsonl         by the loader: one line makes its batch again
 ///     metrics.jsonl        one line a step and one an evaluation
 ///     checkpoints/         step-00000100.checkpoint: loader, trainer and run
 ///     policy-from, -ledger, -file
@@ -164,12 +164,66 @@ public struct RunFolder: Sendable, Equatable {
     for (option, given) in configuration.policyOptions.sorted(by: { $0.key < $1.key })
     where PolicyRegistry.pathOptions.contains(option) {
       do throws(CorpusError) {
-        let bytes = try FileReader.contents(of: Ledger.path(at: given), limit: 1 << 32)
+        let bytes = try FileReader.contents(
+          of: Self.policyFile(given, ofOption: option), limit: 1 << 32)
         try DurableFile.write(bytes, to: policyFilePath(option: option))
       } catch {
         throw .corpus(error)
       }
     }
+  }
+
+  /// Returns a policy's options in which the files are named that are meant: of a run folder its
+  /// ledger, or its saved policy.
+  ///
+  /// - Parameter options: as they were given.
+  /// - Returns: the same with the paths of files.
+  public static func withPolicyFiles(_ options: [String: String]) -> [String: String] {
+    var options = options
+    for option in PolicyRegistry.pathOptions {
+      options[option] = options[option].map { policyFile($0, ofOption: option) }
+    }
+    return options
+  }
+
+  /// The file that a policy's option names.
+  private static func policyFile(_ path: String, ofOption option: String) -> String {
+    if option == "ledger" { return Ledger.path(at: path) }
+    guard option == "from" else { return path }
+    var status = stat()
+    let isFolder = stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    return isFolder ? RunFolder(path).savedPolicyPath : path
+  }
+
+  /// Returns a policy's options with what the run in the folder recorded in place of files of
+  /// mixtures that are gone, so that the command that began the run goes on with it.
+  ///
+  /// Files of which the folder keeps copies are left as they are named.
+  ///
+  /// - Parameters:
+  ///   - given: the options as they were given.
+  ///   - policy: the policy that they are for.
+  /// - Returns: the options; as they were given where no file is gone, or the run has another
+  ///   policy.
+  /// - Throws: what ``TrainingRun/configuration(of:)`` throws.
+  public func keptOptions(
+    _ given: [String: String], ofPolicy policy: String
+  ) throws(RunError) -> [String: String] {
+    func isGone(_ path: String) -> Bool { access(path, F_OK) != 0 }
+    let isFileGone = given["file"].map(isGone) ?? false
+    let isPriorGone = given["prior"].map { $0.hasSuffix(".json") && isGone($0) } ?? false
+    guard isFileGone || isPriorGone else { return given }
+    let recorded = try TrainingRun.configuration(of: self)
+    guard recorded.policy == policy else { return given }
+    var options = given
+    if isFileGone {
+      options["file"] = nil
+      for option in ["json", "mixture", "weights"] {
+        options[option] = recorded.policyOptions[option]
+      }
+    }
+    if isPriorGone { options["prior"] = recorded.policyOptions["prior"] ?? given["prior"] }
+    return options
   }
 
   /// Reads a small JSON file.

@@ -134,7 +134,7 @@ struct RunSession<Learner: Trainer> {
         loader.close()
         return .stopped(step: state.step, checkpoint: path)
       }
-      guard let batch = try nextBatch() else {
+      guard let batch = try nextBatchOrSave() else {
         observer.training(notice: .domainsExhausted(step: state.step))
         end = .domainsExhausted
         // An evaluation after the last step belongs to every run.
@@ -150,6 +150,18 @@ struct RunSession<Learner: Trainer> {
     let record = try writeRecord(end)
     loader.close()
     return .finished(record)
+  }
+
+  /// Returns the next batch; where the policy has no mixture for it, the steps that were made are
+  /// kept before the error is thrown, for no resumed run would come any further.
+  private mutating func nextBatchOrSave() throws(RunError) -> Batch? {
+    do throws(RunError) { return try nextBatch() } catch {
+      if case .loading(.mixing) = error, state.step > 0 {
+        _ = try saveUnlessSaved()
+        try savePolicy()
+      }
+      throw error
+    }
   }
 
   private func nextBatch() throws(RunError) -> Batch? {

@@ -28,7 +28,8 @@ public struct TrainingRun: Sendable {
   /// Where to write what the policy learned, when the run ends or is stopped; nil for the run
   /// folder alone.
   ///
-  /// A policy that learns nothing is refused at the beginning.
+  /// A policy that learns nothing, and a place that cannot be written, are refused at the
+  /// beginning.
   public var savedPolicyPath: String?
   /// What happens when the corpus is not the one that the run was begun with.
   public var corpusChange = CorpusChangeRule.refuse
@@ -116,6 +117,7 @@ public struct TrainingRun: Sendable {
     makeTrainer: () throws(RunError) -> Learner
   ) throws(RunError) -> Outcome {
     do throws(TrainingError) { try configuration.validate() } catch { throw .training(error) }
+    try checkSavedPolicyPath()
     var lock = folder.exists ? try RunLock(folder: folder.path) : nil
     defer { withExtendedLifetime(lock) {} }
     let isBegun = folder.hasRun
@@ -143,13 +145,9 @@ public struct TrainingRun: Sendable {
       if hasChanged { try resolved.write(to: folder) }
     } else {
       if resuming { observer.training(notice: .nothingToResume(folder: folder.path)) }
-      // The loader refuses what it cannot do before the folder is made.
-      let loader = try RunSession<Learner>.openLoader(
-        corpus, recipe: recipe, options: configuration.loaderOptions(ledgerPath: nil),
-        configuration: configuration, checkpoint: nil, notices: LoaderNotices(), observer: observer)
-      try RunSession.tell(&trainer, of: loader, configuration: configuration)
-      try checkSavesPolicy(loader)
-      loader.close()
+      try checkBeginning(
+        corpus, recipe: recipe, configuration: configuration, trainer: &trainer,
+        observer: observer)
       try folder.create()
       if lock == nil { lock = try RunLock(folder: folder.path) }
       try folder.keepPolicyFiles(of: configuration)
@@ -164,6 +162,33 @@ public struct TrainingRun: Sendable {
     if case .stopped = outcome, !folder.hasSavedPolicy { return outcome }
     try copySavedPolicy()
     return outcome
+  }
+
+  /// Refuses what the loader, the trainer or the policy cannot do, before the folder is made.
+  private func checkBeginning<Learner: Trainer>(
+    _ corpus: Corpus, recipe: PolicyRecipe, configuration: RunConfiguration,
+    trainer: inout Learner, observer: any RunObserver
+  ) throws(RunError) {
+    let loader = try RunSession<Learner>.openLoader(
+      corpus, recipe: recipe, options: configuration.loaderOptions(ledgerPath: nil),
+      configuration: configuration, checkpoint: nil, notices: LoaderNotices(), observer: observer)
+    defer { loader.close() }
+    do throws(LoadingError) { try loader.checkLedgerLines(at: folder.ledgerPath) } catch {
+      throw .loading(error)
+    }
+    try RunSession.tell(&trainer, of: loader, configuration: configuration)
+    try checkSavesPolicy(loader)
+  }
+
+  /// Refuses a place for the saved policy that cannot be written.
+  private func checkSavedPolicyPath() throws(RunError) {
+    // What goes into the run folder itself has its place once that is made.
+    guard let savedPolicyPath,
+      folder.exists || DurableFile.parent(of: savedPolicyPath) != folder.path
+    else { return }
+    do throws(CorpusError) { try DurableFile.checkCanWrite(to: savedPolicyPath) } catch {
+      throw .corpus(error)
+    }
   }
 
   /// Refuses to save what a policy does not learn, before a step is made.

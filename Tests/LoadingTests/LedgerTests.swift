@@ -249,6 +249,44 @@ struct LedgerTests {
     }
   }
 
+  @Test func aLineThatNoReaderTakesIsNotWritten() throws {
+    let corpus = try corpus()
+    let path = corpus.folder.path + "/ledger.jsonl"
+    let loader = try Loader(
+      corpus.open(), policy: .manual(.uniform),
+      batch: .init(rows: 12, sequenceLength: Self.sequenceLength), seed: 17,
+      options: options { $0.ledgerPath = path })
+    _ = try #require(try loader.next())
+    let mixture = Mixture.uniform(domainCount: 4)
+    try loader.setMixture(mixture, reason: String(repeating: "x", count: 1 << 26))
+    #expect {
+      try loader.next()
+    } throws: { error in
+      guard case LoadingError.ledgerLineTooLong(path, _, limit: 1 << 26) = error else {
+        return false
+      }
+      return true
+    }
+    // The step is still to come, and nothing of the line stands in the file.
+    try loader.setMixture(mixture, reason: "short")
+    #expect(try #require(try loader.next()).step == 2)
+    loader.close()
+    #expect(try Ledger(at: path).lines.map(\.reason).last == "short")
+  }
+
+  @Test func linesThatWouldBeTooLongAreRefusedBeforeTheFirst() throws {
+    func check(_ needs: FeedbackNeeds, _ domainCount: Int) throws(LoadingError) {
+      try Ledger.checkLineLength(ofLedgerAt: "l", needs: needs, domainCount: domainCount)
+    }
+    try check(FeedbackNeeds(gram: true), 1000)
+    try check(FeedbackNeeds(losses: true, smoothing: 0.9, norms: true), 4096)
+    #expect {
+      try check(FeedbackNeeds(gram: true), 2000)
+    } throws: { error in
+      "\(error)".hasPrefix("a line of the ledger l would have some 72000000 bytes")
+    }
+  }
+
   @Test func aLedgerThatCannotBeWrittenLeavesTheLoaderWhereItWas() throws {
     let corpus = try corpus()
     let error = #expect(throws: LoadingError.self) {

@@ -17,14 +17,13 @@ struct PolicyRegistryTests {
   @Test func unknownNamesAreAnsweredWithTheNearOnes() {
     expectError(
       """
-      unknown policy 'statik'; did you mean 'static'?; known policies: \
-      ac-odm, alignment, manual, odm, schedule, static
+      unknown policy 'statik'; did you mean 'static'?; known policies: ac-odm, \
+      alignment, manual, odm, schedule, static
       """
     ) { try registry.recipe(named: "statik") }
     expectError(
       """
-      unknown policy 'xyzzy'; known policies: ac-odm, alignment, manual, odm, \
-      schedule, static
+      unknown policy 'xyzzy'; known policies: ac-odm, alignment, manual, odm, schedule, static
       """
     ) { try registry.recipe(named: "xyzzy") }
   }

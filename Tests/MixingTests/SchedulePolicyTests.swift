@@ -119,6 +119,27 @@ struct SchedulePolicyTests {
     ) { try tokens.prepare(for: UpcomingStep(step: 2, tokenTotal: 600)) }
   }
 
+  @Test func plannedTokensBehindTheEndAreAnError() throws {
+    func makePolicy(steps: Int?, tokensPerStep: Int?) throws {
+      let planned = PolicyContext(
+        domainNames: ["code", "prose"], sequenceCounts: [1, 1], stepCount: steps,
+        stepTokenCount: tokensPerStep)
+      _ = try SchedulePolicy(
+        MixtureSchedule(unit: .tokens, stages: [stage(0.25, until: 512)]), in: planned)
+    }
+    // The last of nine steps begins behind 512 tokens, that of eight behind 448.
+    expectError(
+      """
+      the schedule ends after 512 tokens, and a batch behind 512 is asked for; let its last stage \
+      go on for ever (no "until"), or make the run shorter
+      """
+    ) { try makePolicy(steps: 9, tokensPerStep: 64) }
+    try makePolicy(steps: 8, tokensPerStep: 64)
+    try makePolicy(steps: 9, tokensPerStep: nil)
+    try makePolicy(steps: nil, tokensPerStep: 64)
+    try makePolicy(steps: 1 << 40, tokensPerStep: 1 << 40)
+  }
+
   @Test func weightsMustBeThoseOfTheCorpus() {
     func refuse(_ weights: [String: Double], _ text: String) {
       expectError("stage 2 of the schedule: " + text) {

@@ -171,6 +171,41 @@ struct OnlineRunTests {
     #expect(try !scratch.names(in: scratch.path).contains("none"))
   }
 
+  @Test func `a schedule that ends too early is refused before a folder is made`() throws {
+    var configuration = scratch.configuration()
+    configuration.policy = SchedulePolicy.name
+    // The run has 64 tokens a step, and its last step begins behind 704.
+    configuration.policyOptions = [
+      "unit": "tokens", "stages": "704:alpha=0.5,beta=0.25,gamma=0.25",
+    ]
+    let run = scratch.run("run", configuration)
+    #expect {
+      try run.start()
+    } throws: { error in
+      "\(error)".hasPrefix("the schedule ends after 704 tokens, and a batch behind 704")
+    }
+    #expect(try !scratch.names(in: scratch.path).contains("run"))
+    // Nothing stands in the way of a shorter run.
+    configuration.stepCount = 11
+    let shorter = scratch.run("run", configuration)
+    let witness = RunWitness()
+    _ = try shorter.start(resuming: true, observer: witness)
+    #expect(witness.steps == Array(1...11))
+  }
+
+  @Test func `steps are kept where the policy has no mixture for the next one`() throws {
+    var configuration = scratch.configuration(stepCount: 11)
+    let recorded = scratch.run("recorded", configuration)
+    _ = try recorded.start()
+    configuration.policy = RecordedMixtures.name
+    configuration.policyOptions = ["ledger": recorded.folder.path]
+    configuration.stepCount = 12
+    let run = scratch.learnerRun("run", configuration)
+    #expect(throws: RunError.self) { try run.start() }
+    let names = try scratch.names(in: run.folder.checkpointsPath)
+    #expect(names == ["step-00000009.checkpoint", "step-00000011.checkpoint"])
+  }
+
   @Test func `micro-batches are as large as two for each domain allow`() {
     typealias Grouping = BatchConfiguration.Grouping
     let cases = [

@@ -137,6 +137,10 @@ struct RecordedMixtures: MixturePolicy {
   }
 
   mutating func prepare(for upcoming: UpcomingStep) throws(MixingError) {
+    guard mixtures.indices.contains(upcoming.step - 1) else {
+      throw .trajectoryStepMissing(
+        source: "a test", step: upcoming.step, first: 1, last: mixtures.count)
+    }
     mixture = mixtures[upcoming.step - 1]
   }
 

@@ -142,6 +142,25 @@ struct PolicyTransferTests {
     #expect(try !scratch.names(in: scratch.path).contains("second"))
   }
 
+  @Test func `a place that cannot be written is refused before a step is made`() throws {
+    try scratch.makeFolder("folder")
+    for path in [scratch.path + "/nowhere/learned.policy", scratch.path + "/folder"] {
+      var run = scratch.learnerRun("run", scratch.learnerConfiguration(.losses))
+      run.savedPolicyPath = path
+      let witness = RunWitness()
+      #expect {
+        try run.start(observer: witness)
+      } throws: { error in
+        guard case RunError.corpus(.cannotOpen(let named, _)) = error else { return false }
+        return named.hasPrefix(path)
+      }
+      #expect(witness.steps.isEmpty)
+    }
+    let names = try scratch.names(in: scratch.path)
+    #expect(!names.contains("run") && !names.contains { $0.hasSuffix(".tmp") })
+    #expect(try scratch.names(in: scratch.path + "/folder").isEmpty)
+  }
+
   @Test func `a policy that learns nothing is refused before a step is made`() throws {
     var random = scratch.learnerConfiguration(.gradients)
     random.policy = "ac-odm"

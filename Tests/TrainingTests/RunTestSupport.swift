@@ -60,6 +60,17 @@ final class RunScratch {
     try handle.close()
   }
 
+  func makeFolder(_ name: String) throws {
+    try FileManager.default.createDirectory(
+      atPath: path + "/" + name, withIntermediateDirectories: false)
+  }
+
+  /// Replaces a text wherever it stands in a file.
+  func replace(_ text: String, with other: String, in file: String) throws {
+    let old = try String(contentsOfFile: file, encoding: .utf8)
+    try old.replacing(text, with: other).write(toFile: file, atomically: true, encoding: .utf8)
+  }
+
   /// Overwrites one byte.
   func damage(_ file: String, at offset: Int) throws {
     var bytes = try Data(contentsOf: URL(fileURLWithPath: file))

@@ -198,7 +198,7 @@ check_explain() {
   says "the schedule ends after 50 steps" err
   run 2 explain corpus --policy odm --option form=ucb
   says "one of code, paper, exp3" err
-  run 1 explain corpus --rows 8 --sequence-length 128 --option floor=0.6
+  run 2 explain corpus --rows 8 --sequence-length 128 --option floor=0.6
   says "cannot all have the floor of 0.6" err
   run 1 explain corpus --sequence-length 1000
   says "Take 512 or 1024" err

@@ -82,7 +82,7 @@ package struct LinearWorld: Sendable {
     let names = (0..<configuration.domainCount).map { "domain-\($0)" }
     return PolicyContext(
       domainNames: names, sequenceCounts: names.map { _ in 1 << 20 },
-      stepCount: configuration.stepCount)
+      stepCount: configuration.stepCount, stepTokenCount: configuration.sampleCount)
   }
 
   /// Trains from the beginning with the mixtures of `policy`.

@@ -121,13 +121,9 @@ struct OraclePolicy: MixturePolicy {
     }
     let size = alignments.reduce(0) { $0 + abs($1) } / Double(alignments.count)
     guard size > 0 else { return }
-    let parts = alignments.map { alignment in
-      alignment == largest ? 1 : exp(sharpness * (alignment - largest) / size)
-    }
-    let sum = parts.reduce(0, +)
-    let even = Self.uniformShare / Double(parts.count)
-    let weights = parts.map { (1 - Self.uniformShare) * $0 / sum + even }
-    // Finite weights above the floor are a mixture.
-    if let next = try? Mixture(normalizing: weights) { mixture = next }
+    // Infinitely sharp times no distance is no number.
+    let logits = alignments.map { $0 == largest ? 0 : sharpness * ($0 - largest) / size }
+    mixture = Mixture(
+      learned: Simplex.mixedWithUniform(Simplex.softmax(logits), share: Self.uniformShare))
   }
 }

@@ -36,8 +36,10 @@ package struct PolicyComparison: Sendable {
   ///
   /// - Parameter progress: is told how many of the seeds are done, from any thread, one at a time.
   /// - Returns: the same whatever the number of cores.
-  /// - Throws: the error of the lowest seed that has one.
+  /// - Throws: what the making of an arm's policies throws, before anything is run; else the error
+  ///   of the lowest seed that has one.
   package func run(progress: @Sendable (Int) -> Void = { _ in }) throws(MixingError) -> Result {
+    try checkArms()
     let table = Locked(Table(seedCount: seeds.count))
     DispatchQueue.concurrentPerform(iterations: seeds.count) { index in
       let column = Swift.Result { () throws(MixingError) in try scores(ofSeed: seeds[index]) }
@@ -57,6 +59,16 @@ package struct PolicyComparison: Sendable {
       excessLosses: worlds.indices.map { world in
         arms.indices.map { arm in columns.map { $0.arms[world][arm] } }
       })
+  }
+
+  /// Makes every arm's policies once, so that a missing file is named before the first seed's runs
+  /// and not behind them.
+  private func checkArms() throws(MixingError) {
+    guard let seed = seeds.first else { return }
+    for configuration in worlds {
+      let world = LinearWorld(configuration, seed: seed)
+      for arm in arms { _ = try arm.makePolicies(world) }
+    }
   }
 
   /// The excess losses of one seed.
