@@ -46,6 +46,11 @@ public struct FeedbackNeeds: Sendable, Equatable {
 
   /// Whether gradients have to be measured by domain.
   public var gradients: Bool { gram || smoothing != nil }
+
+  /// The part that is about gradients by domain.
+  package var ofGradients: FeedbackNeeds {
+    FeedbackNeeds(gram: gram, smoothing: smoothing, lagged: lagged)
+  }
 }
 
 extension Feedback {

@@ -139,7 +139,8 @@ package struct LinearWorld: Sendable {
         used = try configuration.makeRecorder(needs: needs)
         recorder = used
       }
-      precondition(used.needs == needs, "a policy that reads now this, now that")
+      precondition(
+        used.needs.ofGradients == needs.ofGradients, "a policy that reads now this, now that")
       return try trainee.record(in: used)
     } catch {
       preconditionFailure("a world without measurable gradients: \(error)")
