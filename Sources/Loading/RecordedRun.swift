@@ -28,7 +28,7 @@ public struct RecordedRun: Sendable {
   ///   does not follow, or if there is no step; ``LoadingError/corpus(_:)`` if the file cannot be
   ///   read.
   public init(at path: String) throws(LoadingError) {
-    let path = LedgerTrajectory.ledgerPath(at: path)
+    let path = Ledger.path(at: path)
     var scan = Scan()
     try Ledger.forEachLine(of: path) { (line, number) throws(LoadingError) in
       do {

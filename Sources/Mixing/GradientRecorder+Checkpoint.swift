@@ -6,8 +6,7 @@ internal import Kernels
 ///
 ///     offset  bytes    what
 ///     0       8        magic "HRGRADS" and a 0
-///     8       4        format version, UInt32
-///     12      4        0
+///     8       8        format version, UInt64
 ///     16      5 × 8    K, P and p as UInt64, β as the bits of a Double, the projection's seed
 ///     56      40 K     per domain: 1 if it was seen, else 0, as UInt64; z, c and the two averages
 ///                      of the noise as Doubles
@@ -46,8 +45,7 @@ extension GradientRecorder {
       withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) }
     }
     bytes += Format.magic
-    append(UInt32(Format.version))
-    append(UInt32(0))
+    append(UInt64(Format.version))
     for field in shape(beta: smoothing.beta) { append(field.value) }
     for (memory, mean) in zip(smoothing.memories, smoothing.means) {
       append(UInt64(mean == nil ? 0 : 1))
@@ -99,7 +97,7 @@ extension GradientRecorder {
       throw .checkpointByteCountWrong(found: bytes.count, expected: least)
     }
     guard bytes.starts(with: Format.magic) else { throw .checkpointMagicUnknown }
-    let version = Int(Self.number(bytes, at: 8) & 0xFFFF_FFFF)
+    let version = Int(clamping: Self.number(bytes, at: 8))
     guard version == Format.version else {
       throw .checkpointVersionUnknown(found: version, expected: Format.version)
     }

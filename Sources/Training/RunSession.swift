@@ -189,7 +189,7 @@ struct RunSession<Learner: Trainer> {
       try trainer.measure(
         loader.feedbackNeeds, of: configuration.batch, domainCount: loader.identity.domains.count)
     } catch {
-      let origin = configuration.policyOptionsWithPaths["from"].map { " from \($0)" } ?? ""
+      let origin = configuration.policyOptions(keptIn: nil)["from"].map { " from \($0)" } ?? ""
       throw .feedbackRefused(policy: configuration.policy + origin, underlying: error)
     }
   }
