@@ -22,8 +22,11 @@ enum CommandLineFault {
 
   private static func isOption(_ error: MixingError) -> Bool {
     switch error {
-    case .unknownPolicy, .unknownOption, .missingOption, .malformedOption: true
-    case .weightNotFinite, .weightNegative, .weightsDoNotSumToOne, .weightsAllZero,
+    case .unknownPolicy, .unknownOption, .unreadOption, .missingOption, .malformedOption,
+      .frozenPolicyReadsGradients:
+      true
+    case .domainWeightRefused, .weightNotFinite, .weightNegative, .weightsDoNotSumToOne,
+      .weightsAllZero,
       .weightSumNotFinite, .unknownDomain, .missingDomains, .duplicateDomain, .exponentOutOfRange:
       true
     case .floorInfeasible, .capInfeasible, .floorAboveCap, .priorWithoutDomain: true

@@ -101,10 +101,10 @@ struct TrainingArguments: ParsableArguments {
   /// may change or go, the run folder is complete by itself.
   ///
   /// `file` is that of a policy's fixed or first mixture, `prior` that of the bounds. Of the files
-  /// that other options name the run folder keeps copies.
-  private static func resolvedOptions(of recipe: PolicyRecipe, corpus: Corpus) throws
-    -> [String: String]
-  {
+  /// that other options name the run folder keeps copies; they stand as they were `given`.
+  private static func resolvedOptions(
+    of recipe: PolicyRecipe, given: [String: String], corpus: Corpus
+  ) throws -> [String: String] {
     let context = PolicyContext(
       domainNames: corpus.domainNames, sequenceCounts: corpus.domains.map { _ in 1 })
     func weights(atPath path: String) throws -> String {
@@ -121,6 +121,9 @@ struct TrainingArguments: ParsableArguments {
     if let prior = options["prior"], prior.hasSuffix(".json") {
       options["prior"] = try weights(atPath: prior)
     }
+    for option in PolicyRegistry.pathOptions where options[option] != nil {
+      options[option] = given[option] ?? options[option]
+    }
     return options
   }
 
@@ -134,14 +137,15 @@ struct TrainingArguments: ParsableArguments {
   ) throws -> RunConfiguration {
     let corpus = try Corpus(at: corpusPath)
     let given = try policyOptions(loader, savesPolicy: savesPolicy, begun: begun)
-    let recipe = try PolicyRegistry.complete.recipe(named: loader.policy, options: given)
+    let recipe = try PolicyRegistry.complete.recipe(
+      named: loader.policy, options: RunFolder.withPolicyFiles(given, keptIn: begun))
     let batchTokens = max(1, loader.rows).multipliedReportingOverflow(
       by: max(1, loader.sequenceLength))
     let perStep = batchTokens.overflow ? Int.max : batchTokens.partialValue
     let stepCount = steps ?? tokens.map { ($0 - 1) / perStep + 1 } ?? 1000
     var configuration = RunConfiguration(
       corpusPath: URL(fileURLWithPath: corpusPath).standardizedFileURL.path, policy: recipe.name,
-      policyOptions: try Self.resolvedOptions(of: recipe, corpus: corpus),
+      policyOptions: try Self.resolvedOptions(of: recipe, given: given, corpus: corpus),
       rows: loader.rows,
       model: LanguageModelConfiguration(
         vocabularySize: corpus.tokenizer.vocabularySize, sequenceLength: loader.sequenceLength,

@@ -190,11 +190,7 @@ public struct RunConfiguration: Sendable, Equatable, Codable {
   /// - Parameter folder: the folder of a run that has begun; nil for none.
   /// - Returns: the options, in which a run folder stands for its ledger or its saved policy.
   public func policyOptions(keptIn folder: RunFolder?) -> [String: String] {
-    var options = RunFolder.withPolicyFiles(policyOptions)
-    for option in PolicyRegistry.pathOptions where options[option] != nil {
-      if let kept = folder?.keptPolicyFile(option: option) { options[option] = kept }
-    }
-    return options
+    RunFolder.withPolicyFiles(policyOptions, keptIn: folder)
   }
 
   /// The shape of the batches.

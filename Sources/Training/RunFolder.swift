@@ -176,12 +176,18 @@ public struct RunFolder: Sendable, Equatable {
   /// Returns a policy's options in which the files are named that are meant: of a run folder its
   /// ledger, or its saved policy.
   ///
-  /// - Parameter options: as they were given.
+  /// - Parameters:
+  ///   - options: as they were given.
+  ///   - folder: that of a run that has begun, whose copies stand for the files; nil for none.
   /// - Returns: the same with the paths of files.
-  public static func withPolicyFiles(_ options: [String: String]) -> [String: String] {
+  public static func withPolicyFiles(
+    _ options: [String: String], keptIn folder: RunFolder? = nil
+  ) -> [String: String] {
     var options = options
     for option in PolicyRegistry.pathOptions {
-      options[option] = options[option].map { policyFile($0, ofOption: option) }
+      options[option] = options[option].map { given in
+        folder?.keptPolicyFile(option: option) ?? policyFile(given, ofOption: option)
+      }
     }
     return options
   }

@@ -106,12 +106,11 @@ struct PolicyRunTests {
 
   @Test func `a policy that learned beside a small model drives a wider one`() throws {
     let file = scratch.path + "/learned.policy"
-    let options = ["state": "paper", "warm-up": "2"]
-    var small = run("small", configuration(Case("ac-odm", options)))
+    var small = run(
+      "small", configuration(Case("ac-odm", ["state": "paper", "warm-up": "2"])))
     small.savedPolicyPath = file
     _ = try small.start()
-    var frozen = configuration(
-      Case("ac-odm", options.merging(["from": file, "freeze": "true"]) { $1 }))
+    var frozen = configuration(Case("ac-odm", ["from": file, "freeze": "true"]))
     frozen.model.width = 16
     // Rows need no groups: no gradient is measured.
     frozen.loader.grouping = nil
