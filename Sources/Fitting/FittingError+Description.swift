@@ -1,6 +1,16 @@
 extension FittingError: CustomStringConvertible {
   /// What was found, where, and what to do.
-  public var description: String { runsText ?? optimumText }
+  public var description: String { faultText ?? runsText ?? optimumText }
+
+  private var faultText: String? {
+    switch self {
+    case .table(let path, let line?, let fault): "\(path):\(line): \(fault)"
+    case .table(let path, nil, let fault): "\(path): \(fault)"
+    case .sampling(let fault): "\(fault)"
+    case .model(let fault): "\(fault)"
+    default: nil
+    }
+  }
 
   private var runsText: String? {
     switch self {

@@ -2,6 +2,15 @@
 ///
 /// The cases hold data; the text is made in `FittingError+Description.swift`.
 public enum FittingError: Error, Sendable, Equatable {
+  // Tables, samplers and models.
+
+  /// A table of runs, or a file that a fit left behind, that cannot be used.
+  case table(path: String, line: Int?, fault: TableFault)
+  /// Mixtures that cannot be sampled as asked.
+  case sampling(SamplingFault)
+  /// A model that cannot be fitted or used as asked.
+  case model(ModelFault)
+
   // Runs.
 
   /// A fit over no runs, or over no domains.
