@@ -24,8 +24,8 @@ extension FittingError: CustomStringConvertible {
       "run \(run) has a share of \(value) of domain \(domain); shares are finite and not negative"
     case .sharesDoNotSumToOne(let run, let sum, let tolerance):
       """
-      the shares of run \(run) sum to \(sum), not 1 (within \(tolerance)); correct them, or ask for \
-      them to be divided by their sum
+      the shares of run \(run) sum to \(sum), not 1 (within \(tolerance)); correct them, or ask \
+      for them to be divided by their sum
       """
     case .lossNotFinite(let run, let value):
       "the loss of run \(run) is \(value); leave the run out"
