@@ -4,12 +4,12 @@ public enum ModelFault: Error, Sendable, Equatable {
   case unknownModel(name: String, near: [String], known: [String])
   /// A loss that the table does not have.
   case unknownLoss(name: String, near: [String], known: [String])
+  /// A domain that the runs do not have.
+  case unknownDomain(name: String, near: [String], known: [String])
   /// Fewer runs than the fit needs.
   case tooFewRuns(found: Int, needed: Int, purpose: String)
   /// A target that is given twice, or with a weight that is not finite and above 0.
   case targetLossRefused(name: String, weight: Double)
-  /// No model that is to choose from fits these runs.
-  case noModelFits(reasons: [String])
   /// Fewer shares than the model has domains, or more.
   case domainCount(expected: Int, found: Int)
   /// LightGBM's library cannot be opened.
@@ -34,12 +34,13 @@ extension ModelFault: CustomStringConvertible {
     case .unknownLoss(let name, let near, let known):
       "the runs have no loss '\(name)'\(Self.suggestion(near)); their losses: "
         + known.joined(separator: ", ")
+    case .unknownDomain(let name, let near, let known):
+      "the runs have no domain '\(name)'\(Self.suggestion(near)); their domains: "
+        + known.joined(separator: ", ")
     case .tooFewRuns(let found, let needed, let purpose):
       "\(found) runs are too few to \(purpose); at least \(needed) are needed"
     case .targetLossRefused(let name, let weight):
       "the loss '\(name)' is given twice, or with the weight \(weight); each has one weight above 0"
-    case .noModelFits(let reasons):
-      "no model can be fitted to these runs: " + reasons.joined(separator: "; ")
     case .domainCount(let expected, let found):
       "the model predicts from shares of \(expected) domains, not of \(found)"
     default: libraryText

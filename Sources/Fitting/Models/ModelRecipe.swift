@@ -35,10 +35,19 @@ package indirect enum ModelRecipe: Sendable, Equatable {
   /// The names of all recipes.
   package static var names: [String] { named.map(\.name) }
 
-  /// What cross-validation chooses from: all that need no library of others, one model and the mean
-  /// of three unlike ones.
+  /// What cross-validation chooses from: ridge, which needs the fewest runs, each model that needs no
+  /// library of others, and the means of unlike ones.
   package static var candidates: [ModelRecipe] {
-    named.filter { $0.name != "lightgbm" && $0.name != "linear" }.map(\.recipe)
+    let singles: [ModelRecipe] = [
+      .linear(penalty: paperPenalty), .powerLaw(.shared), .powerLaw(.perDomain),
+      .powerLaw(.twoTerms), .trees(BoostedTrees()), .gaussianProcess,
+    ]
+    let trees = ModelRecipe.trees(BoostedTrees())
+    return singles + [
+      .average([.powerLaw(.shared), trees]),
+      .average([.powerLaw(.shared), .gaussianProcess, trees]),
+      .average([.powerLaw(.twoTerms), .gaussianProcess, trees]),
+    ]
   }
 
   /// Creates a recipe by name.

@@ -189,41 +189,6 @@ package struct MixtureSampler: Sendable, Equatable, Codable {
   }
 }
 
-/// Least and largest shares.
-package struct ShareBox: Sendable, Equatable {
-  /// The least shares `[domain]`, ≥ 0.
-  package let floors: [Double]
-  /// The largest shares `[domain]`.
-  package let caps: [Double]
-
-  /// How far sums may be on the wrong side of 1: parts of a whole are rounded.
-  private static let tolerance = 1e-9
-
-  /// Creates the box.
-  package init(floors: [Double], caps: [Double]) {
-    self.floors = floors
-    self.caps = caps
-  }
-
-  /// Says why no mixture is in the box, if none is.
-  package func validate(domainNames: [String]) throws(SamplingFault) {
-    for index in floors.indices where !(0 <= floors[index] && floors[index] <= caps[index]) {
-      throw .floorAboveCap(
-        domain: domainNames[index], floor: floors[index], cap: caps[index])
-    }
-    let (least, most) = (floors.reduce(0, +), caps.reduce(0, +))
-    guard least <= 1 + Self.tolerance else { throw .floorsAboveOne(sum: least) }
-    guard most >= 1 - Self.tolerance else { throw .capsBelowOne(sum: most) }
-  }
-
-  /// Returns f + (1 − Σ f)·w: any mixture, moved to where the floors are met.
-  func liftedOverFloors(_ shares: [Double]) -> [Double] {
-    let left = 1 - floors.reduce(0, +)
-    guard left < 1 else { return shares }
-    return zip(shares, floors).map { $1 + max(0, left) * $0 }
-  }
-}
-
 /// Mixtures of which near-equal ones are kept once.
 private struct MixturePool {
   private(set) var mixtures: [[Double]] = []
