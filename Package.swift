@@ -56,7 +56,8 @@ let package = Package(
     .executableTarget(
       name: "HeadraceTool",
       dependencies: [
-        "Headrace", "Corpora", "Mixing", "Kernels", "Loading", "Training", "Ablations", "CKernels",
+        "Headrace", "Corpora", "Mixing", "Kernels", "Loading", "Fitting", "Training", "Ablations",
+        "CKernels",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],

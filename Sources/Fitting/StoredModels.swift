@@ -112,21 +112,13 @@ extension StoredModels {
 
     /// A table with a header: the index, every loss where there are several, and `prediction`.
     package var csv: String {
-      let shown = lossNames.count > 1 ? lossNames : []
-      let header = [indexName.isEmpty ? "index" : indexName] + shown + ["prediction"]
-      var text = header.map(Self.cell).joined(separator: ",") + "\n"
-      for row in objectives.indices {
-        let values = (shown.isEmpty ? [] : losses.map { $0[row] }) + [objectives[row]]
-        text += ([Self.cell(runNames[row])] + values.map { "\($0)" }).joined(separator: ",") + "\n"
+      let shown = lossNames.count > 1 ? Array(lossNames.indices) : []
+      let header =
+        [indexName.isEmpty ? "index" : indexName] + shown.map { lossNames[$0] } + ["prediction"]
+      let rows = objectives.indices.map { row in
+        [runNames[row]] + shown.map { "\(losses[$0][row])" } + ["\(objectives[row])"]
       }
-      return text
-    }
-
-    private static func cell(_ text: String) -> String {
-      guard text.contains(where: { ",\"\n\r\r\n".contains($0) }) else { return text }
-      return "\""
-        + text.split(separator: "\"", omittingEmptySubsequences: false)
-        .joined(separator: "\"\"") + "\""
+      return CSVTable.text(of: [header] + rows)
     }
   }
 

@@ -160,14 +160,14 @@ package struct GaussianProcess: Sendable, Equatable, Codable, LossModel {
 }
 
 /// −ln p(y) as a function of the logarithms of length scales, σ and ν.
-struct Evidence: SmoothFunction {
+package struct Evidence: SmoothFunction {
   /// Z `[run, domain]`, flat.
   private let inputs: [Double]
   /// y `[run]`.
   private let values: [Double]
   private let domainCount: Int
 
-  init(inputs: [[Double]], values: [Double]) {
+  package init(inputs: [[Double]], values: [Double]) {
     self.inputs = inputs.flatMap { $0 }
     self.values = values
     domainCount = inputs[0].count
@@ -178,7 +178,7 @@ struct Evidence: SmoothFunction {
     solved(covariance(at: parameters, scaled: scaledInputs(at: parameters)))?.weights
   }
 
-  func value(at parameters: [Double], gradient: inout [Double]) -> Double {
+  package func value(at parameters: [Double], gradient: inout [Double]) -> Double {
     let scaled = scaledInputs(at: parameters)
     let covariance = covariance(at: parameters, scaled: scaled)
     guard let (inverse, weights) = solved(covariance) else { return .infinity }

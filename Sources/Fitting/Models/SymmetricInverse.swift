@@ -19,11 +19,11 @@
 /// Source: Goodnight 1979, *A Tutorial on the SWEEP Operator* (doi:10.1080/00031305.1979.10482685).
 ///
 /// Departures from the source: four pivots at a time; only the lower triangle is kept.
-struct SymmetricInverse: Sendable {
+package struct SymmetricInverse: Sendable {
   /// A⁻¹ `[row, column]`, row-major; only the lower triangle is set.
-  let lower: [Double]
+  package let lower: [Double]
   /// ln det A.
-  let logDeterminant: Double
+  package let logDeterminant: Double
 
   private static let blockSize = 4
 
@@ -32,7 +32,7 @@ struct SymmetricInverse: Sendable {
   /// - Parameters:
   ///   - matrix: A `[row, column]`, row-major; only its lower triangle is read.
   ///   - count: its order.
-  init?(_ matrix: [Double], count: Int) {
+  package init?(_ matrix: [Double], count: Int) {
     precondition(matrix.count == count * count, "\(matrix.count) entries for order \(count)")
     var swept = matrix
     var logDeterminant = 0.0

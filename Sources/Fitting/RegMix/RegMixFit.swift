@@ -107,6 +107,7 @@ package struct RegMixFit: Sendable {
     var search = MixtureSearch()
     search.candidateCount = settings.candidateCount
     search.keptCount = settings.keptCount
+    search.roundCount = settings.roundCount
     search.strength = settings.searchStrength
     search.divergenceStrength = settings.divergenceStrength
     search.seed = settings.seed
@@ -148,6 +149,21 @@ package struct RegMixFit: Sendable {
 }
 
 extension RegMixFit {
+  /// What was observed and what the chosen models predicted without having seen it, as CSV: a row
+  /// for each run, two columns for each loss. Only the header if there were too few runs.
+  package var heldOutTable: String {
+    let header = ["run"] + targetLosses.flatMap { [$0.name, $0.name + " held out"] }
+    guard !outcomes.isEmpty else { return CSVTable.text(of: [header]) }
+    let columns = targetLosses.indices.flatMap { loss in
+      let observed = table.losses(named: targetLosses[loss].name) ?? []
+      return [observed, CrossValidation.best(of: outcomes[loss]).predictions]
+    }
+    let rows = table.runNames.indices.map { run in
+      [table.runNames[run]] + columns.map { "\($0[run])" }
+    }
+    return CSVTable.text(of: [header] + rows)
+  }
+
   /// What a reader of the recommendation should know, as sentences; most fits have none.
   package var warnings: [String] {
     var warnings: [String] = []

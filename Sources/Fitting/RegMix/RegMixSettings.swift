@@ -38,7 +38,9 @@ package struct RegMixSettings: Sendable, Equatable, Codable {
   package var candidateCount = MixtureSearch().candidateCount
   /// How many of those are averaged, at least 1.
   package var keptCount = MixtureSearch().keptCount
-  /// How near to the prior they are drawn, > 0.
+  /// How many rounds of simulation there are, at least 1; 1 is the paper's.
+  package var roundCount = MixtureSearch().roundCount
+  /// How near to the prior those of the first round are drawn, > 0.
   package var searchStrength = MixtureSearch().strength
   /// λ, the nats of loss that one nat of divergence from the prior counts, ≥ 0.
   package var divergenceStrength = 0.0
@@ -67,6 +69,7 @@ package struct RegMixSettings: Sendable, Equatable, Codable {
     case foldCount = "fold_count"
     case candidateCount = "candidate_count"
     case keptCount = "kept_count"
+    case roundCount = "round_count"
     case searchStrength = "search_strength"
     case divergenceStrength = "divergence_strength"
     case availableTokens = "available_tokens"
@@ -80,7 +83,7 @@ extension RegMixSettings {
   /// Checks what does not need the runs.
   ///
   /// - Throws: ``FittingError/model(_:)`` or ``FittingError/sampling(_:)``.
-  func validate() throws(FittingError) {
+  package func validate() throws(FittingError) {
     var seen: Set<String> = []
     for loss in targetLosses {
       guard seen.insert(loss.name).inserted, loss.weight > 0, loss.weight.isFinite else {
@@ -92,6 +95,7 @@ extension RegMixSettings {
       ("the number of folds", Double(foldCount), 2...1000),
       ("the number of candidates", Double(candidateCount), 1...1e9),
       ("the number of candidates to average", Double(keptCount), 1...Double(candidateCount)),
+      ("the number of rounds", Double(roundCount), 1...100),
       ("the strength of the search", searchStrength, 1e-6...1e9),
       ("the strength of the divergence", divergenceStrength, 0...1e9),
       ("the epochs", epochLimit, 1e-9...1e9),

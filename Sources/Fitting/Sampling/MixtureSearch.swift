@@ -1,6 +1,14 @@
 package import Kernels
 internal import Mixing
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
 /// Looks for the mixture with the least predicted loss among simulated ones.
 ///
 /// Candidates w are drawn from Dirichlet(s·p); those outside the box are moved to its nearest
@@ -11,13 +19,18 @@ internal import Mixing
 /// are averaged. The average of several is steadier than the best: where the surface is flat, the
 /// best candidate is chosen by the model's noise. The box is convex, so that the average is in it.
 ///
+/// Over many domains no draw comes near an optimum in the middle of the simplex, and the average of
+/// the best may be worse than uniform. Further rounds therefore draw around the average m of the
+/// round before, from Dirichlet(32·4^i·m) with i = 0, 1, …, and the average with the least F of all rounds is the
+/// answer. One round is the paper's search.
+///
 /// - p: the prior `[domain]`, > 0; s: the strength; k: ``keptCount``.
 /// - ω, L: the weights of the losses and their models; λ: nats of loss per nat of divergence.
 ///
 /// Source: Liu et al. 2024, *RegMix* (arXiv:2407.01492), section 3 and the last cells of its
 /// notebook.
 ///
-/// Departures from the source: the box and the divergence; randomness comes in blocks of candidates
+/// Departures from the source: the box and the divergence; the further rounds; randomness comes in blocks of candidates
 /// with a stream each, so that the answer does not depend on the threads.
 package struct MixtureSearch: Sendable, Equatable {
   /// How many candidates are drawn, at least 1; the notebook's number.
@@ -28,12 +41,14 @@ package struct MixtureSearch: Sendable, Equatable {
   package var strength = 1.0
   /// λ, ≥ 0.
   package var divergenceStrength = 0.0
+  /// How many rounds there are, at least 1.
+  package var roundCount = 4
   /// Seeds the candidates.
   package var seed: UInt64 = 0
 
   private static let blockSize = 1000
 
-  /// Creates the notebook's settings.
+  /// Creates the notebook's settings, with three rounds more.
   package init() {}
 
   /// What is found.
@@ -59,26 +74,48 @@ package struct MixtureSearch: Sendable, Equatable {
   /// - Returns: the average of the best candidates.
   package func run(
     prior: [Double], box: ShareBox, on team: ThreadTeam,
-    loss: @Sendable ([Double]) -> Double
+    loss: @escaping @Sendable ([Double]) -> Double
   ) -> Outcome {
-    precondition(candidateCount >= 1 && keptCount >= 1 && strength > 0, "settings of no search")
+    precondition(
+      candidateCount >= 1 && keptCount >= 1 && strength > 0 && roundCount >= 1,
+      "settings of no search")
     let sum = prior.reduce(0, +)
     let prior = prior.map { $0 / sum }
-    let sampler = DirichletSampler(concentrations: prior.map { strength * $0 })
+    let objective: @Sendable ([Double]) -> Double = { shares in
+      divergenceStrength > 0
+        ? loss(shares) + divergenceStrength * Simplex.divergence(shares, from: prior)
+        : loss(shares)
+    }
+    var concentrations = prior.map { strength * $0 }
+    var best: (outcome: Outcome, objective: Double)?
+    for round in 0..<roundCount {
+      let outcome = self.round(
+        round, concentrations: concentrations, box: box, on: team, objective: objective)
+      let found = objective(outcome.shares)
+      if best.map({ found < $0.objective }) ?? true { best = (outcome, found) }
+      let scale = 32 * pow(4, Double(round))
+      // A share of 0 is a domain that is never drawn again.
+      concentrations = outcome.shares.map { scale * max($0, 0) }
+    }
+    guard let best else { preconditionFailure("a search without a round") }
+    return best.outcome
+  }
+
+  private func round(
+    _ round: Int, concentrations: [Double], box: ShareBox, on team: ThreadTeam,
+    objective: @Sendable ([Double]) -> Double
+  ) -> Outcome {
+    let sampler = DirichletSampler(concentrations: concentrations)
     let blockCount = (candidateCount + Self.blockSize - 1) / Self.blockSize
     let blocks: [BestCandidates]
     do {
       blocks = try ParallelMap.map(count: blockCount, on: team) { block in
-        var generator = SeededGenerator(seed: seed, stream: "candidates \(block)")
+        var generator = SeededGenerator(seed: seed, stream: "candidates \(round) \(block)")
         var best = BestCandidates(limit: keptCount)
         let first = block * Self.blockSize
         for _ in first..<min(first + Self.blockSize, candidateCount) {
           let shares = box.projected(sampler.draw(using: &generator))
-          var objective = loss(shares)
-          if divergenceStrength > 0 {
-            objective += divergenceStrength * Simplex.divergence(shares, from: prior)
-          }
-          best.insert(shares, objective: objective)
+          best.insert(shares, objective: objective(shares))
         }
         return best
       }
@@ -89,7 +126,7 @@ package struct MixtureSearch: Sendable, Equatable {
     for block in blocks {
       for entry in block.entries { best.insert(entry.shares, objective: entry.objective) }
     }
-    return outcome(of: best.entries, domainCount: prior.count)
+    return self.outcome(of: best.entries, domainCount: concentrations.count)
   }
 
   private func outcome(

@@ -121,6 +121,25 @@ package struct CSVTable: Sendable, Equatable {
   }
 }
 
+extension CSVTable {
+  /// Returns rows as the text of a table; cells that need quotes get them.
+  ///
+  /// - Parameter rows: the header first.
+  /// - Returns: a line for each row, every one ended.
+  package static func text(of rows: [[String]]) -> String {
+    rows.map { $0.map(quoted).joined(separator: ",") + "\n" }.joined()
+  }
+
+  private static func quoted(_ cell: String) -> String {
+    let needing: [UInt8] = [
+      UInt8(ascii: ","), UInt8(ascii: "\""), UInt8(ascii: "\n"), UInt8(ascii: "\r"),
+    ]
+    guard cell.utf8.contains(where: { needing.contains($0) }) else { return cell }
+    let parts = cell.split(separator: "\"", omittingEmptySubsequences: false)
+    return "\"" + parts.joined(separator: "\"\"") + "\""
+  }
+}
+
 /// Takes the rows off a table's bytes, one after the other.
 private struct CSVReader {
   private let bytes: [UInt8]
