@@ -75,6 +75,12 @@ struct EvaluationGroups {
     return result
   }
 
+  /// The mean losses of the groups of a run that must be there.
+  func required(_ run: PublishedRun?) throws -> [Double] {
+    let found = try #require(run)
+    return try #require(losses(of: found))
+  }
+
   /// The loss over the whole validation set.
   func overall(_ groupLosses: [Double]) -> Double { dot(weights, groupLosses) }
 }
