@@ -34,6 +34,8 @@ extension FittingError: CustomStringConvertible {
       \(found) runs have a positive share of domain \(domain), and this law, which is infinite at \
       0, needs \(needed); fit a mixing law instead
       """
+    case .tooFewScales(let found, let needed):
+      "a curve is to be fitted to \(found) different places; measure at \(needed) or more"
     default: nil
     }
   }

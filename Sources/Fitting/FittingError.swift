@@ -27,6 +27,8 @@ public enum FittingError: Error, Sendable, Equatable {
   case lossNotFinite(runIndex: Int, value: Double)
   /// Too few runs with a positive share of a domain, for a law that is infinite at 0.
   case tooFewPositiveShares(domainIndex: Int, found: Int, needed: Int)
+  /// Too few different scales, lengths or shares for a curve.
+  case tooFewScales(found: Int, needed: Int)
 
   // Optima and schedules.
 

@@ -1,3 +1,4 @@
+// Covers: DampedNewton.swift
 // Covers: QuasiNewton.swift
 // Covers: LevenbergMarquardt.swift
 // Covers: NormalEquations.swift
@@ -34,6 +35,15 @@ struct SolverTests {
     expectClose([byGradient.value, byResiduals.value], [0.125, 0.125], within: 1e-12)
   }
 
+  @Test func newtonStepsTakeTheLastDigits() {
+    let near = DampedNewton().minimize(
+      Rosenbrock(), from: [-1.2, 1], in: .unbounded(count: 2))
+    expectClose(near.parameters, [1, 1], within: 1e-15)
+    let box = ParameterBox(lower: [-2, -2], upper: [0.5, 2])
+    let walled = DampedNewton().minimize(Rosenbrock(), from: [0.4, 0], in: box)
+    expectClose(walled.parameters, [0.5, 0.25], within: 1e-10)
+  }
+
   @Test func aStartOutsideIsMovedIn() {
     let box = ParameterBox(lower: [3, 3], upper: [3, 4])
     // x is fixed at 3; y would be 9 and stops at 4.
@@ -63,6 +73,7 @@ struct SolverTests {
   @Test func whatIsNotANumberEndsTheSearch() {
     let free = ParameterBox.unbounded(count: 2)
     #expect(QuasiNewton().minimize(Nowhere(), from: [1, 2], in: free).parameters == [1, 2])
+    #expect(DampedNewton().minimize(Nowhere(), from: [1, 2], in: free).parameters == [1, 2])
     #expect(LevenbergMarquardt().minimize(Nowhere(), from: [1, 2], in: free).parameters == [1, 2])
   }
 
@@ -74,7 +85,7 @@ struct SolverTests {
 }
 
 /// ½·(10(y − x²))² + ½·(1 − x)², whose least is 0 at (1, 1).
-private struct Rosenbrock: SmoothFunction, ResidualFunction {
+private struct Rosenbrock: CurvedFunction, ResidualFunction {
   let residualCount = 2
 
   func evaluate(at p: [Double], residuals: inout [Double]) {
@@ -91,6 +102,10 @@ private struct Rosenbrock: SmoothFunction, ResidualFunction {
     let (f, g) = (10 * (p[1] - p[0] * p[0]), 1 - p[0])
     gradient = [-20 * p[0] * f - g, 10 * f]
     return (f * f + g * g) / 2
+  }
+
+  func curvature(at p: [Double]) -> [Double] {
+    [600 * p[0] * p[0] - 200 * p[1] + 1, -200 * p[0], -200 * p[0], 100]
   }
 }
 
@@ -113,7 +128,7 @@ private struct Exponential: ResidualFunction {
 }
 
 /// NaN everywhere.
-private struct Nowhere: SmoothFunction, ResidualFunction {
+private struct Nowhere: CurvedFunction, ResidualFunction {
   let residualCount = 1
   func evaluate(at p: [Double], residuals: inout [Double]) { residuals[0] = .nan }
   func differentiate(at p: [Double], jacobian: inout [Double]) { jacobian = [.nan, .nan] }
@@ -121,4 +136,5 @@ private struct Nowhere: SmoothFunction, ResidualFunction {
     gradient = [.nan, .nan]
     return .nan
   }
+  func curvature(at p: [Double]) -> [Double] { [.nan, .nan, .nan, .nan] }
 }

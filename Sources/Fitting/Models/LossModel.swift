@@ -14,11 +14,17 @@ public protocol LossModel: Sendable {
   func loss(of shares: [Double]) -> Double
 }
 
-/// A loss model that is smooth and convex on the simplex.
+/// A loss model that is smooth and, as a rule, convex on the simplex.
 ///
 /// A weighted sum of such models with weights ≥ 0 has no local optimum beside the global one, and a
 /// certificate of how close to it a mixture is (``ConvexOptimum``).
 public protocol ConvexLossModel: LossModel {
+  /// Whether the model is convex with the coefficients that it has.
+  ///
+  /// Some forms are for most coefficients only; an optimum is then looked for all the same, but has
+  /// no certificate. True unless a model says otherwise.
+  var isConvex: Bool { get }
+
   /// Returns the derivatives of ``LossModel/loss(of:)`` by the shares.
   ///
   /// - Parameter shares: r `[domain]`, a point of the simplex.
@@ -30,4 +36,9 @@ public protocol ConvexLossModel: LossModel {
   /// - Parameter shares: r `[domain]`, a point of the simplex.
   /// - Returns: ∂²L/∂r∂r `[domain, domain]`, row-major and symmetric.
   func curvature(at shares: [Double]) -> [Double]
+}
+
+extension ConvexLossModel {
+  /// True: most forms are convex whatever their coefficients.
+  public var isConvex: Bool { true }
 }
