@@ -1,17 +1,22 @@
 /// Shares sorted into few bins, in which a tree looks for its splits.
 ///
 /// A domain's shares become at most B bins. A bin of 0 alone comes first, since a domain that was
-/// not drawn is unlike one of which little was. Then equal or neighboring shares join until a bin
-/// has at least m rows, and more where there would be too many bins. A threshold between two bins
-/// lies in the middle between their nearest shares.
+/// not drawn is unlike one of which little was. The others:
+///
+/// 1. If there are no more different shares than bins, neighbors join until a bin has at least m rows.
+/// 2. Else a share that alone has as many rows as a bin would on average has a bin of its own, and
+///    the rest is dealt to the bins that are left, in order, each with about as many rows as the
+///    rest has on average; a bin that is half full ends before a share of the first kind.
+///
+/// A threshold between two bins lies in the middle between their nearest shares.
 ///
 /// - B: ``binLimit``, m: ``rowMinimum``.
 ///
-/// Source: Ke et al. 2017, *LightGBM*, section 2 (histogram-based algorithm), with the defaults of
-/// its release.
+/// Source: Ke et al. 2017, *LightGBM*, section 2 (histogram-based algorithm), with the defaults and
+/// the rules of its release.
 ///
-/// Departures from the source: where there are more different shares than bins, bins have equal
-/// numbers of rows; LightGBM first gives frequent shares bins of their own.
+/// Departures from the source: the bin of 0 ends in the middle to the next share, too, and not at
+/// 1e-35: a share of a millionth is as good as none.
 struct BinnedShares: Sendable {
   /// B, as LightGBM has it: 255.
   static let binLimit = 255
@@ -63,20 +68,43 @@ struct BinnedShares: Sendable {
         distinct.append((share, 1))
       }
     }
+    guard let first = distinct.first, first.share == 0, distinct.count > 1 else {
+      return bounds(between: distinct[...], binLimit: binLimit)
+    }
+    return [distinct[1].share / 2] + bounds(between: distinct[1...], binLimit: binLimit - 1)
+  }
+
+  private static func bounds(
+    between distinct: ArraySlice<(share: Double, count: Int)>, binLimit: Int
+  ) -> [Double] {
+    let rowCount = distinct.reduce(0) { $0 + $1.count }
+    let isCrowded = distinct.count > binLimit
+    let limit = isCrowded ? max(1, min(binLimit, rowCount / rowMinimum)) : binLimit
+    // Rule 2; without a crowd nothing has a bin of its own, and m rows fill one.
+    let average = Double(rowCount) / Double(limit)
+    func isLarge(_ place: Int) -> Bool { isCrowded && Double(distinct[place].count) >= average }
+    var rowsLeft = rowCount
+    var binsLeft = limit
+    for place in distinct.indices where isLarge(place) {
+      rowsLeft -= distinct[place].count
+      binsLeft -= 1
+    }
+    var wanted = isCrowded ? Double(rowsLeft) / Double(binsLeft) : Double(rowMinimum)
     var bounds: [Double] = []
-    var binCount = 0
-    var rowsLeft = column.count
-    for (index, entry) in distinct.enumerated().dropLast() {
-      binCount += entry.count
-      rowsLeft -= entry.count
-      let next = distinct[index + 1]
-      let binsLeft = binLimit - bounds.count
-      let even = (binCount + rowsLeft) / max(1, binsLeft)
-      let least = distinct.count > binLimit ? max(rowMinimum, even) : rowMinimum
-      let isZero = entry.share == 0
-      guard isZero || binCount >= least, bounds.count < binLimit - 1 else { continue }
-      bounds.append(entry.share + (next.share - entry.share) / 2)
-      binCount = 0
+    var filled = 0
+    for place in distinct.indices.dropLast() {
+      if !isLarge(place) { rowsLeft -= distinct[place].count }
+      filled += distinct[place].count
+      let isHalf = isLarge(place + 1) && Double(filled) >= max(1, wanted / 2)
+      guard isLarge(place) || Double(filled) >= wanted || isHalf else { continue }
+      let (share, next) = (distinct[place].share, distinct[place + 1].share)
+      bounds.append(share + (next - share) / 2)
+      guard bounds.count < limit - 1 else { break }
+      filled = 0
+      if isCrowded, !isLarge(place) {
+        binsLeft -= 1
+        wanted = Double(rowsLeft) / Double(binsLeft)
+      }
     }
     return bounds
   }

@@ -20,8 +20,8 @@
 /// al. 2017, *LightGBM*, whose defaults it uses.
 ///
 /// Departures from the source: arithmetic is in `Double` throughout (LightGBM keeps labels and
-/// gradients as `Float`); bins as in ``BinnedShares``; on equal gains the lower domain and the lower
-/// threshold win.
+/// gradients as `Float`); one bin as in ``BinnedShares``. On equal gains the lower domain and the
+/// higher threshold win, as there, so that the trees are LightGBM's own.
 package struct BoostedTrees: Sendable, Equatable, Codable {
   /// The most rounds, each a tree; at least 1.
   package var roundCount = 600

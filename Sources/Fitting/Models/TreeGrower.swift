@@ -167,14 +167,17 @@ struct TreeGrower {
     var best = Split(gain: 1e-14 * whole, domain: -1, bin: 0, leftSum: 0, leftCount: 0)
     histograms[histogram].withUnsafeBufferPointer { bins in
       for domain in 0..<shares.starts.count - 1 {
-        var (leftSum, leftCount) = (0.0, 0.0)
-        for bin in shares.starts[domain]..<shares.starts[domain + 1] - 1 {
-          leftSum += bins[bin].residual
-          leftCount += bins[bin].count
-          let rightCount = count - leftCount
-          if leftCount < rowMinimum { continue }
-          if rightCount < rowMinimum { break }
-          let rightSum = leaf.sum - leftSum
+        var (rightSum, rightCount) = (0.0, 0.0)
+        // From above, so that of the thresholds that part the rows alike the highest is met first;
+        // over an empty bin nothing changes.
+        for bin in (shares.starts[domain]..<shares.starts[domain + 1] - 1).reversed() {
+          guard bins[bin + 1].count > 0 else { continue }
+          rightSum += bins[bin + 1].residual
+          rightCount += bins[bin + 1].count
+          let leftCount = count - rightCount
+          if rightCount < rowMinimum { continue }
+          if leftCount < rowMinimum { break }
+          let leftSum = leaf.sum - rightSum
           let gain =
             leftSum * leftSum / leftCount + rightSum * rightSum / rightCount - whole
           if gain > best.gain {
