@@ -257,8 +257,9 @@ struct ScheduleTests {
   /// With a row a step, the draws of a schedule stay within the bounds that apportionment promises,
   /// and do not depend on where the run was cut.
   @Test func realizedCountsKeepToTheScheduleThroughAnyCut() throws {
+    let caps = [1, 0.15, 0.2, 0.03]
     let found = try RecencySchedule(
-      minimizing: losses, ends: [0.5, 0.9, 1], recencies: [1, 2, 6], caps: [1, 0.15, 0.2, 0.03])
+      minimizing: losses, ends: [0.5, 0.9, 1], recencies: [1, 2, 6], caps: caps)
     let total = 1000
     let names = ["books", "code", "dialogue", "web"]
     let file = try found.schedule.file(domains: names, unit: .steps, total: total)
@@ -289,6 +290,7 @@ struct ScheduleTests {
         let count = Double(whole[..<end].count { $0 == domain })
         // H_4 − 1 = 1.08 below, 3·3/2 at most where weights are 0.
         #expect(abs(count - shares[domain] * Double(end)) < 1.1)
+        #expect(count <= caps[domain] * Double(total) + 1)
       }
     }
   }
