@@ -23,7 +23,7 @@ public enum FittingError: Error, Sendable, Equatable {
   case shareRefused(runIndex: Int, domainIndex: Int, value: Double)
   /// Shares whose sum is too far from 1.
   case sharesDoNotSumToOne(runIndex: Int, sum: Double, tolerance: Double)
-  /// A loss that is NaN or infinite.
+  /// A loss that is NaN, infinite or beyond ``ObservedRuns/lossLimit``.
   case lossNotFinite(runIndex: Int, value: Double)
   /// Too few runs with a positive share of a domain, for a law that is infinite at 0.
   case tooFewPositiveShares(domainIndex: Int, found: Int, needed: Int)

@@ -1,3 +1,4 @@
+// Covers: ImplicitLawFit.swift
 import Fitting
 import Testing
 
@@ -77,5 +78,37 @@ struct ImplicitLawTests {
     let observed = try runs.map { groups.overall(try #require(groups.losses(of: $0))) }
     expectClose(
       meanAbsoluteError(observed, runs.map { law.loss(of: $0.shares) }), error, within: 5e-5)
+  }
+
+  @Test func aKnownLawIsPredictedFromNoiseFreeRuns() throws {
+    let truth = ImplicitLaw(
+      floor: 2, logits: [0, 0.5], exponents: [[-2, 0.5, 0], [0.3, -1, -3]])
+    let mixtures = SyntheticRuns.mixtures(60, domainCount: 3, seed: 41)
+    let held = SyntheticRuns.mixtures(100, domainCount: 3, seed: 42)
+    let runs = try ObservedRuns(mixtures: mixtures, losses: mixtures.map(truth.loss))
+    let fit = try ImplicitLawFit(to: runs, partCount: 2)
+    #expect(meanAbsoluteError(held.map(fit.law.loss), held.map(truth.loss)) < 2e-3)
+    #expect(fit.coefficientCount == 8)
+    #expect(try ImplicitLawFit(to: runs, partCount: 2) == fit)
+    #expect(throws: FittingError.settingOutOfRange(setting: "number of parts", index: 0, value: 0))
+    {
+      try ImplicitLawFit(to: runs, partCount: 0)
+    }
+  }
+
+  @Test(
+    .enabled(if: SharedData.isPresent, SharedData.comment),
+    arguments: [(1, 0.0213), (3, 0.0102)])
+  func publishedRunsAreFittedAsWellAsByAnIndependentFit(partCount: Int, error: Double) throws {
+    let groups = try EvaluationGroups()
+    let runs = try PublishedRun.read("5mix").filter {
+      $0.model == "70M" && $0.step == 30000 && (Int($0.id) ?? 0) <= 900
+    }
+    let observed = try ObservedRuns(
+      mixtures: runs.map(\.shares),
+      losses: runs.map { groups.overall(try #require(groups.losses(of: $0))) })
+    let law = try ImplicitLawFit(to: observed, partCount: partCount).law
+    let predicted = runs.map { law.loss(of: $0.shares) }
+    #expect(meanAbsoluteError(observed.losses, predicted) < error + 1e-3)
   }
 }

@@ -142,6 +142,21 @@ struct MixingLawFitTests {
     }
   }
 
+  /// Whatever passes the checks is answered: extremes of losses and shares, in all laws.
+  @Test func extremesAreAnswered() throws {
+    let mixtures: [[Double]] = [[1, 0, 0], [0, 1e-307, 1], [1e-12, 1, 0], [0.5, 0.25, 0.25]]
+    for losses in [[1e9, -1e9, 0, 1e-300], [1e-300, 2e-300, 3e-300, 1e-307], [0, 0, 0, 1e-9]] {
+      let runs = try ObservedRuns(mixtures: mixtures, losses: losses)
+      let fit = try MixingLawFit(to: runs)
+      #expect(mixtures.allSatisfy { fit.law.loss(of: $0).isFinite })
+      _ = try ImplicitLawFit(to: runs, partCount: 2)
+      _ = try ConvexOptimum(
+        minimizing: [WeightedLoss(fit.law)], under: MixtureConstraints(domainCount: 3))
+      guard losses.allSatisfy({ $0 > 0 }) else { continue }
+      _ = try AdditiveLawFit(to: runs)
+    }
+  }
+
   @Test func aPenaltyHoldsTheExponentsTogether() throws {
     let mixtures = SyntheticRuns.mixtures(12, seed: 14)
     let runs = try ObservedRuns(mixtures: mixtures, losses: mixtures.map(truth.loss))

@@ -65,6 +65,7 @@ struct ObservedRunsTests {
     #expect(
       error([[0, 0]], [1]) == .sharesDoNotSumToOne(runIndex: 0, sum: 0, tolerance: 0.01))
     #expect(error([[1]], [.infinity]) == .lossNotFinite(runIndex: 0, value: .infinity))
+    #expect(error([[1]], [1e10]) == .lossNotFinite(runIndex: 0, value: 1e10))
     if case .shareRefused(0, 0, let value)? = error([[.nan, 1]], [1]) {
       #expect(value.isNaN)
     } else {

@@ -68,6 +68,31 @@ struct PublishedLawTests {
     expectClose(meanAbsoluteError(observed.losses, held), error, within: 5e-4)
   }
 
+  /// 20 mixtures of seven domains, two others with no ArXiv among the 20 that are predicted.
+  @Test(arguments: [(0.0, 0.0419), (1e-4, 0.0214)])
+  func aPenaltyHelpsWhereRunsAreFew(penalty: Double, error: Double) throws {
+    let groups = try EvaluationGroups()
+    let runs = try PublishedRun.read("redpajama").filter { $0.losses.count == 22 }
+    let fitted = Set(runs.filter { $0.model == "410M" }.map(\.id))
+    let small = runs.filter {
+      $0.model == "70M" && $0.step == 30_000 && !["998", "999"].contains($0.id)
+    }
+    #expect(small.count == 40)
+    let known = small.filter { fitted.contains($0.id) }
+    let held = small.filter { !fitted.contains($0.id) }
+    var predicted = [Double](repeating: 0, count: held.count)
+    for (index, weight) in groups.weights.enumerated() {
+      let law = try MixingLawFit(
+        to: ObservedRuns(
+          mixtures: known.map(\.shares), losses: known.map { try groups.required($0)[index] }),
+        settings: .init(penalty: penalty)
+      ).law
+      for run in held.indices { predicted[run] += weight * law.loss(of: held[run].shares) }
+    }
+    let observed = try held.map { groups.overall(try groups.required($0)) }
+    expectClose(meanAbsoluteError(observed, predicted), error, within: 5e-4)
+  }
+
   @Test func syntheticRunsGiveTheirLawsBack() throws {
     let rows = try PublishedRun.table("mixinglaws/synthetic_m4.csv").dropFirst().map { row in
       try row.map { try #require(Double($0)) }

@@ -82,8 +82,6 @@ struct TwoDomainLawTests {
     let found = CountProgression.shares(of: middle)
     let farthest = zip(between, found).reduce(0) { max($0, abs($1.0 - $1.1)) }
     expectClose(farthest, 0.0195, within: 1e-3)
-    print(
-      "AUTOSCALE", counts.next, counts.next.reduce(0, +), CountProgression.shares(of: counts.next))
     expectClose(
       CountProgression.shares(of: counts.next), [0.234, 0.027, 0.200, 0.142, 0.308, 0.077, 0.012],
       within: 1e-3)

@@ -98,6 +98,9 @@ public struct BiMixLaw: Sendable, Codable, Equatable {
     fitting shares: [Double], lengths: [Double], losses: [Double], unit: Double,
     domainIndex: Int = 0
   ) throws(FittingError) {
+    guard unit > 0, unit.isFinite else {
+      throw .settingOutOfRange(setting: "unit of the lengths", index: 0, value: unit)
+    }
     for (setting, values) in [("lengths", lengths), ("losses", losses)] {
       guard values.count == shares.count else {
         throw .settingCount(setting: setting, expected: shares.count, found: values.count)

@@ -68,7 +68,7 @@ public struct MixingLawFit: Sendable, Equatable {
   ///   - runs: the mixtures and losses.
   ///   - settings: δ and λ.
   /// - Throws: ``FittingError/settingOutOfRange(setting:index:value:)`` for a δ or λ out of range.
-  /// - Complexity: some hundred passes over runs × domains; 10 ms for 512 runs of 17 domains.
+  /// - Complexity: some hundred passes over runs × domains; 50 ms for 512 runs of 17 domains.
   public init(to runs: ObservedRuns, settings: Settings = Settings()) throws(FittingError) {
     guard settings.huberThreshold > 0, settings.huberThreshold.isFinite else {
       throw .settingOutOfRange(

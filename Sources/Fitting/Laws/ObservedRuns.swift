@@ -1,11 +1,14 @@
 /// The mixtures of finished runs and one loss of each, checked: what a law is fitted to.
 ///
 /// Invariants, checked by the initializer: there is at least one run and one domain, all mixtures
-/// have the same domains, shares are finite, ≥ 0 and sum to 1, losses are finite.
+/// have the same domains, shares are finite, ≥ 0 and sum to 1, losses lie within ±``lossLimit``.
 public struct ObservedRuns: Sendable, Equatable {
   /// How far from 1 a mixture's sum may be before it is refused, 0.01: three decimals a share, as
   /// published tables have them, stay within 0.01 at 20 domains.
   public static let sumTolerance = 0.01
+
+  /// The largest size of a loss, 1e9: beyond it sums of squares lose their meaning.
+  public static let lossLimit = 1e9
 
   /// M, the number of domains.
   public let domainCount: Int
@@ -48,7 +51,9 @@ public struct ObservedRuns: Sendable, Equatable {
         throw .sharesDoNotSumToOne(runIndex: run, sum: sum, tolerance: Self.sumTolerance)
       }
       shares += mixture.map { $0 / sum }
-      guard losses[run].isFinite else { throw .lossNotFinite(runIndex: run, value: losses[run]) }
+      guard abs(losses[run]) <= Self.lossLimit else {
+        throw .lossNotFinite(runIndex: run, value: losses[run])
+      }
     }
     self.domainCount = domainCount
     self.shares = shares

@@ -67,7 +67,7 @@ public struct MixtureConstraints: Sendable, Equatable, Codable {
   public func validate() throws(FittingError) {
     guard domainCount > 0 else { throw .noRuns }
     try Self.check(floors, "floors", count: domainCount)
-    try Self.check(caps, "caps", count: domainCount)
+    try Self.check(caps, "caps", count: domainCount, limit: .infinity)
     if let prior {
       try Self.check(prior, "prior", count: domainCount)
       let sum = prior.reduce(0, +)
@@ -96,11 +96,13 @@ public struct MixtureConstraints: Sendable, Equatable, Codable {
     }
   }
 
-  static func check(_ values: [Double], _ setting: String, count: Int) throws(FittingError) {
+  static func check(
+    _ values: [Double], _ setting: String, count: Int, limit: Double = .greatestFiniteMagnitude
+  ) throws(FittingError) {
     guard values.count == count else {
       throw .settingCount(setting: setting, expected: count, found: values.count)
     }
-    for (index, value) in values.enumerated() where !(value >= 0) {
+    for (index, value) in values.enumerated() where !(value >= 0 && value <= limit) {
       throw .settingOutOfRange(setting: setting, index: index, value: value)
     }
   }
