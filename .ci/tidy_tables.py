@@ -91,10 +91,10 @@ LINE_BUDGETS = {
     "Mixing": 11000,
     "Loading": 8500,
     "Headrace": 300,
-    "Fitting": 6000,
+    "Fitting": 10000,
     "Training": 5000,
     "Ablations": 4000,
-    "HeadraceTool": 5000,
+    "HeadraceTool": 6500,
     "HeadraceABI": 1500,
 }
 

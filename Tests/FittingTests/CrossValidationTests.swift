@@ -2,7 +2,7 @@ import Fitting
 import Kernels
 import Testing
 
-// Covers: ModelRecipe.swift, FittedModel.swift, ParallelMap.swift
+// Covers: ModelRecipe.swift, FittedModel.swift, ParallelMap.swift, ModelFault.swift
 
 #if canImport(FoundationEssentials)
   import FoundationEssentials

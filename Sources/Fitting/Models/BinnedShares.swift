@@ -3,7 +3,8 @@
 /// A domain's shares become at most B bins. A bin of 0 alone comes first, since a domain that was
 /// not drawn is unlike one of which little was. The others:
 ///
-/// 1. If there are no more different shares than bins, neighbors join until a bin has at least m rows.
+/// 1. If there are no more different shares than bins, neighbors join until a bin has at least m
+/// rows.
 /// 2. Else a share that alone has as many rows as a bin would on average has a bin of its own, and
 ///    the rest is dealt to the bins that are left, in order, each with about as many rows as the
 ///    rest has on average; a bin that is half full ends before a share of the first kind.

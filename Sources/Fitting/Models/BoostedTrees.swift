@@ -1,7 +1,7 @@
 /// Gradient boosting of regression trees, as the regression of RegMix is set up.
 ///
-/// The prediction starts as the mean loss. Each round fits a tree to the residuals g_i = L(r_i) − y_i
-/// and adds it:
+/// The prediction starts as the mean loss. Each round fits a tree to the residuals g_i = L(r_i) −
+/// y_i and adds it:
 ///
 ///     leaf value = −η · Σ g / n
 ///     gain of a split = G_L² / n_L + G_R² / n_R − (G_L + G_R)² / (n_L + n_R)
@@ -16,8 +16,8 @@
 /// - r_i, y_i: shares `[domain]` and loss of run i, in nats per token.
 /// - η: the learning rate; G, n: sum of g and number of rows on a side.
 ///
-/// Source: Liu et al. 2024, *RegMix* (arXiv:2407.01492), section 3 and its published notebook; Ke et
-/// al. 2017, *LightGBM*, whose defaults it uses.
+/// Source: Liu et al. 2024, *RegMix* (arXiv:2407.01492), section 3 and its published notebook; Ke
+/// et al. 2017, *LightGBM*, whose defaults it uses.
 ///
 /// Departures from the source: arithmetic is in `Double` throughout (LightGBM keeps labels and
 /// gradients as `Float`); one bin as in ``BinnedShares``. On equal gains the lower domain and the

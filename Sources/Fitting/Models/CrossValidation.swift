@@ -8,8 +8,8 @@ package import Kernels
 ///
 ///     R² = 1 − Σ (ŷ_i − y_i)² / Σ (y_i − ȳ)²
 ///
-/// and its rank correlation. The model with the least squared error is chosen; on a tie, the one that
-/// stands first. Rows of a test set are no part of this.
+/// and its rank correlation. The model with the least squared error is chosen; on a tie, the one
+/// that stands first. Rows of a test set are no part of this.
 ///
 /// - ŷ_i, y_i: held-out prediction and loss of run i, in nats per token.
 ///
@@ -146,6 +146,7 @@ package struct CrossValidation: Sendable, Equatable {
   /// Returns the outcome with the least squared error, the first on a tie.
   ///
   /// - Parameter outcomes: of one loss, at least one.
+  /// - Returns: one of them.
   package static func best(of outcomes: [Outcome]) -> Outcome {
     precondition(!outcomes.isEmpty, "nothing to choose from")
     return outcomes.dropFirst().reduce(outcomes[0]) { best, outcome in

@@ -8,7 +8,8 @@ package import Kernels
   import Darwin
 #endif
 
-/// A loss as a Gaussian process over the logarithms of the shares, one length scale for each domain.
+/// A loss as a Gaussian process over the logarithms of the shares, one length scale for each
+/// domain.
 ///
 ///     z_j = (ln(1 + r_j/ε) − mean) / deviation,    ε = 0.003
 ///     k(z, z′) = σ² (1 + d + d²/3) e^(−d),    d² = 5 Σ_j (z_j − z′_j)² / ℓ_j²

@@ -22,7 +22,7 @@ package struct LightGBMLibrary: @unchecked Sendable {
   package let path: String
 
   private typealias Handle = UnsafeMutableRawPointer
-  private typealias CreateDataset =
+  private typealias CreateMatrix =
     @convention(c) (
       UnsafeRawPointer, Int32, Int32, Int32, Int32, UnsafePointer<CChar>, Handle?,
       UnsafeMutablePointer<Handle?>
@@ -45,9 +45,9 @@ package struct LightGBMLibrary: @unchecked Sendable {
   private typealias Free = @convention(c) (Handle) -> Int32
   private typealias LastError = @convention(c) () -> UnsafePointer<CChar>?
 
-  private let createDataset: CreateDataset
+  private let createMatrix: CreateMatrix
   private let setField: SetField
-  private let freeDataset: Free
+  private let freeMatrix: Free
   private let createBooster: CreateBooster
   private let update: Update
   private let save: Save
@@ -78,9 +78,9 @@ package struct LightGBMLibrary: @unchecked Sendable {
       return unsafeBitCast(address, to: Function.self)
     }
     self.path = path
-    createDataset = try function("LGBM_DatasetCreateFromMat", as: CreateDataset.self)
+    createMatrix = try function("LGBM_DatasetCreateFromMat", as: CreateMatrix.self)
     setField = try function("LGBM_DatasetSetField", as: SetField.self)
-    freeDataset = try function("LGBM_DatasetFree", as: Free.self)
+    freeMatrix = try function("LGBM_DatasetFree", as: Free.self)
     createBooster = try function("LGBM_BoosterCreate", as: CreateBooster.self)
     update = try function("LGBM_BoosterUpdateOneIter", as: Update.self)
     save = try function("LGBM_BoosterSaveModelToString", as: Save.self)
@@ -117,11 +117,11 @@ package struct LightGBMLibrary: @unchecked Sendable {
       + "deterministic=true force_row_wise=true num_threads=1 verbosity=-1"
     var made: Handle?
     try check(
-      createDataset(
+      createMatrix(
         matrix, Self.float64, Int32(shares.count), Int32(domainCount), 1, options, nil, &made),
       "LGBM_DatasetCreateFromMat")
     guard let rows = made else { throw unanswered("LGBM_DatasetCreateFromMat") }
-    defer { _ = freeDataset(rows) }
+    defer { _ = freeMatrix(rows) }
     try check(
       setField(rows, "label", losses.map(Float.init), Int32(losses.count), Self.float32),
       "LGBM_DatasetSetField")

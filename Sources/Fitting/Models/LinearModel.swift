@@ -4,8 +4,8 @@
 ///
 /// Shares that sum to 1 leave one direction of w open, because a takes it up. With α = 0 the
 /// solution of least norm is taken. Shares as people write them, rounded, do not sum to 1 exactly;
-/// then rounding alone determines that direction, with large coefficients: the published linear fits
-/// are of this kind. So predict from shares of the form that was fitted.
+/// then rounding alone determines that direction, with large coefficients: the published linear
+/// fits are of this kind. So predict from shares of the form that was fitted.
 ///
 /// - r_i, y_i: shares `[domain]` and loss of run i, in nats per token.
 /// - a: ``intercept``; w: ``coefficients``; α: the penalty, ≥ 0.

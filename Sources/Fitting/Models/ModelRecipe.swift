@@ -35,8 +35,8 @@ package indirect enum ModelRecipe: Sendable, Equatable {
   /// The names of all recipes.
   package static var names: [String] { named.map(\.name) }
 
-  /// What cross-validation chooses from: ridge, which needs the fewest runs, each model that needs no
-  /// library of others, and the means of unlike ones.
+  /// What cross-validation chooses from: ridge, which needs the fewest runs, each model that needs
+  /// no library of others, and the means of unlike ones.
   package static var candidates: [ModelRecipe] {
     let singles: [ModelRecipe] = [
       .linear(penalty: paperPenalty), .powerLaw(.shared), .powerLaw(.perDomain),
@@ -52,7 +52,8 @@ package indirect enum ModelRecipe: Sendable, Equatable {
 
   /// Creates a recipe by name.
   ///
-  /// - Parameter name: one of ``names``, or some of them with plus signs between, for their average.
+  /// - Parameter name: one of ``names``, or some of them with plus signs between, for their
+  /// average.
   /// - Throws: ``FittingError/model(_:)`` for a name that is not known.
   package init(named name: String) throws(FittingError) {
     if let known = Self.named.first(where: { $0.name == name }) {

@@ -12,10 +12,10 @@ package import Kernels
 ///
 ///     L(r) = E + Σ_m (k_m0 + Σ_j k_mj r_j^p_j)^(−b_m)
 ///
-/// The bracket is an effective share: k_j says how much text of domain j counts, p_j < 1 that more of
-/// the same counts less and less, k_0 what is learned from no domain in particular. There are three
-/// forms: one bracket with one p for all domains (K + 4 parameters), one bracket with one p for each
-/// domain (2K + 3), and two brackets that share one p (2K + 6).
+/// The bracket is an effective share: k_j says how much text of domain j counts, p_j < 1 that more
+/// of the same counts less and less, k_0 what is learned from no domain in particular. There are
+/// three forms: one bracket with one p for all domains (K + 4 parameters), one bracket with one p
+/// for each domain (2K + 3), and two brackets that share one p (2K + 6).
 ///
 /// All of k, p and b are positive, and their logarithms are fitted:
 ///
@@ -30,8 +30,8 @@ package import Kernels
 ///
 /// Where all p_j ≤ 1 the brackets are concave in r and L is convex.
 ///
-/// Source: none; the family is that of BiMix (Ge et al. 2024, arXiv:2405.14908, equation 4), with the
-/// domains' shares added up inside the power.
+/// Source: none; the family is that of BiMix (Ge et al. 2024, arXiv:2405.14908, equation 4), with
+/// the domains' shares added up inside the power.
 ///
 /// Departures from the source: one law for a loss over all training domains, where BiMix has each
 /// domain's own share alone.

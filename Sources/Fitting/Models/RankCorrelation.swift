@@ -4,8 +4,8 @@
 ///
 ///     r = Σ (x_i − x̄)(y_i − ȳ) / sqrt(Σ (x_i − x̄)² · Σ (y_i − ȳ)²)
 ///
-/// and Spearman's ρ is that of the ranks, where equal values share the average of their ranks: trees
-/// give many equal predictions.
+/// and Spearman's ρ is that of the ranks, where equal values share the average of their ranks:
+/// trees give many equal predictions.
 ///
 /// - x, y: values `[run]`, in any unit.
 ///

@@ -1,7 +1,8 @@
 /// Grows one tree after the other on the same binned shares, leaf by leaf.
 ///
 /// Every leaf has a histogram: for each bin of each domain the rows in it and the sum of their
-/// residuals. Of the two leaves of a split the smaller one's is counted, the other's is what is left.
+/// residuals. Of the two leaves of a split the smaller one's is counted, the other's is what is
+/// left.
 struct TreeGrower {
   private let shares: BinnedShares
   private let settings: BoostedTrees

@@ -149,8 +149,9 @@ package struct RegMixFit: Sendable {
 }
 
 extension RegMixFit {
-  /// What was observed and what the chosen models predicted without having seen it, as CSV: a row
-  /// for each run, two columns for each loss. Only the header if there were too few runs.
+  /// What was observed and what the chosen models predicted without having seen it, as CSV.
+  ///
+  /// A row for each run, two columns for each loss; only the header if there were too few runs.
   package var heldOutTable: String {
     let header = ["run"] + targetLosses.flatMap { [$0.name, $0.name + " held out"] }
     guard !outcomes.isEmpty else { return CSVTable.text(of: [header]) }

@@ -123,6 +123,9 @@ extension RegMixSettings {
   ///   - domainNames: the domains `[domain]`.
   ///   - other: for a domain that is not named.
   ///   - what: for errors.
+  /// - Returns: the values `[domain]`.
+  /// - Throws: ``FittingError/model(_:)`` for a domain that is not known,
+  ///   ``FittingError/sampling(_:)`` for a value below 0.
   static func ordered(
     _ values: [String: Double], domainNames: [String], otherwise other: Double, what: String
   ) throws(FittingError) -> [Double] {

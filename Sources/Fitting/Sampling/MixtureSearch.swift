@@ -21,8 +21,8 @@ internal import Mixing
 ///
 /// Over many domains no draw comes near an optimum in the middle of the simplex, and the average of
 /// the best may be worse than uniform. Further rounds therefore draw around the average m of the
-/// round before, from Dirichlet(32·4^i·m) with i = 0, 1, …, and the average with the least F of all rounds is the
-/// answer. One round is the paper's search.
+/// round before, from Dirichlet(32·4^i·m) with i = 0, 1, …, and the average with the least F of all
+/// rounds is the answer. One round is the paper's search.
 ///
 /// - p: the prior `[domain]`, > 0; s: the strength; k: ``keptCount``.
 /// - ω, L: the weights of the losses and their models; λ: nats of loss per nat of divergence.
@@ -30,8 +30,8 @@ internal import Mixing
 /// Source: Liu et al. 2024, *RegMix* (arXiv:2407.01492), section 3 and the last cells of its
 /// notebook.
 ///
-/// Departures from the source: the box and the divergence; the further rounds; randomness comes in blocks of candidates
-/// with a stream each, so that the answer does not depend on the threads.
+/// Departures from the source: the box and the divergence; the further rounds; randomness comes in
+/// blocks of candidates with a stream each, so that the answer does not depend on the threads.
 package struct MixtureSearch: Sendable, Equatable {
   /// How many candidates are drawn, at least 1; the notebook's number.
   package var candidateCount = 100_000

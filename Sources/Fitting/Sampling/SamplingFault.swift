@@ -28,8 +28,8 @@ extension SamplingFault: CustomStringConvertible {
       "domain '\(domain)' has the floor \(floor) above its cap \(cap); lower the one or raise the other"
     case .tooFewAccepted(let wanted, let found, let drawn, let accepted, let worst):
       "\(drawn) draws gave \(accepted) mixtures under the caps, \(found) of them different, and "
-        + "\(wanted) are wanted; '\(worst)' is refused most often: raise its cap, draw more, or use "
-        + "a larger strength"
+        + "\(wanted) are wanted; '\(worst)' is refused most often: raise its cap, draw more, or "
+        + "use a larger strength"
     case .gridTooLarge(let limit):
       "the grid has more than \(limit) mixtures; use a coarser grid or fewer domains"
     case .gridTooSmall(let wanted, let found, let holdsZero):

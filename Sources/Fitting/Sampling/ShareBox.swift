@@ -32,7 +32,7 @@ package struct ShareBox: Sendable, Equatable {
     return zip(shares, floors).map { $1 + max(0, left) * $0 }
   }
 
-  /// Returns the mixture of the box nearest to another by the divergence KL(b ‖ w):
+  /// Returns the mixture of the box that is nearest to another by the divergence KL(b ‖ w).
   ///
   ///     b_i = min(max(θ w_i, f_i), c_i)    with the θ ≥ 0 for which Σ b = 1
   ///
