@@ -4,7 +4,7 @@ package import Kernels
 ///
 /// Every domain's largest share is halved again and again:
 ///
-///     v_j = {c_j, c_j/2, c_j/4, …, ≥ δ} ∪ {0},    c_j = min(1, A_j/D) rounded down to a multiple of δ
+///     v_j = {c_j, c_j/2, c_j/4, …, ≥ δ} ∪ {0},    c_j = ⌊min(1, A_j/D) / δ⌋ δ
 ///
 /// The first K − 1 domains take all combinations of these values; the last one takes what is left,
 /// if that is at least 0 and at most its own cap, min(1, A_K/D).
