@@ -21,7 +21,7 @@
 ///
 /// Departures from the source: arithmetic is in `Double` throughout (LightGBM keeps labels and
 /// gradients as `Float`); one bin as in ``BinnedShares``. On equal gains the lower domain and the
-/// higher threshold win, as there, so that the trees are LightGBM's own.
+/// higher threshold win, as there: but for rounding, the trees are LightGBM's own.
 package struct BoostedTrees: Sendable, Equatable, Codable {
   /// The most rounds, each a tree; at least 1.
   package var roundCount = 600
