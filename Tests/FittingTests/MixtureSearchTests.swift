@@ -30,6 +30,24 @@ struct MixtureSearchTests {
     #expect(found.leastObjective <= found.keptObjective)
   }
 
+  /// The same loss: one round of few candidates is far off; a tolerance above what more rounds gain
+  /// leaves it.
+  @Test func furtherRoundsCountWhereTheyGainEnough() {
+    let center = [0.3, 0.1, 0.2, 0.05, 0.05, 0.1, 0.1, 0.1]
+    let loss: @Sendable ([Double]) -> Double = { shares in
+      zip(shares, center).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+    }
+    let prior = [Double](repeating: 1, count: 8)
+    func found(_ rounds: Int, _ tolerance: Double) -> [Double] {
+      search { ($0.roundCount, $0.tolerance) = (rounds, tolerance) }.run(
+        prior: prior, box: freeBox(8), on: team, loss: loss
+      ).shares
+    }
+    let one = found(1, 0)
+    #expect(loss(found(4, 0)) < 0.5 * loss(one))
+    #expect(found(4, 1) == one)
+  }
+
   @Test func floorsAndCapsHoldWhateverTheLossWants() {
     let box = ShareBox(floors: [0, 0.1, 0.05], caps: [0.4, 1, 1])
     let found = search().run(prior: [0.9, 0.05, 0.05], box: box, on: team) { 1 - $0[0] }

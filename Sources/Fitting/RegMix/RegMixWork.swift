@@ -60,6 +60,20 @@ struct RegMixWork: Sendable {
     return objectives.indices.min { objectives[$0] < objectives[$1] } ?? 0
   }
 
+  /// The root mean squared error of the held-out weighted losses; 0 where nothing was held out.
+  func heldOutError(_ outcomes: [[CrossValidation.Outcome]]) -> Double {
+    guard !outcomes.isEmpty else { return 0 }
+    let predictions = outcomes.map { CrossValidation.best(of: $0).predictions }
+    let squares = shares.indices.map { run in
+      let error = losses.indices.reduce(0) {
+        $0 + weights[$1] * (predictions[$1][run] - losses[$1][run])
+      }
+      return error * error
+    }
+    let mean = squares.reduce(0, +) / Double(squares.count)
+    return mean.isFinite ? mean.squareRoot() : 0
+  }
+
   func candidate(
     _ name: String, shares: [Double], models: [FittedModel]
   ) -> RegMixFit.Candidate {

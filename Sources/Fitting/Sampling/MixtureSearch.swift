@@ -22,7 +22,8 @@ internal import Mixing
 /// Over many domains no draw comes near an optimum in the middle of the simplex, and the average of
 /// the best may be worse than uniform. Further rounds therefore draw around the average m of the
 /// round before, from Dirichlet(32·4^i·m) with i = 0, 1, …, and the average with the least F of all
-/// rounds is the answer. One round is the paper's search.
+/// rounds is the answer, if its F is less than the first round's by more than a tolerance: what a
+/// model cannot tell apart is no reason to leave the paper's search, which is one round.
 ///
 /// - p: the prior `[domain]`, > 0; s: the strength; k: ``keptCount``.
 /// - ω, L: the weights of the losses and their models; λ: nats of loss per nat of divergence.
@@ -43,6 +44,8 @@ package struct MixtureSearch: Sendable, Equatable {
   package var divergenceStrength = 0.0
   /// How many rounds there are, at least 1.
   package var roundCount = 4
+  /// By how many nats of F further rounds must be better than the first, ≥ 0.
+  package var tolerance = 0.0
   /// Seeds the candidates.
   package var seed: UInt64 = 0
 
@@ -87,18 +90,17 @@ package struct MixtureSearch: Sendable, Equatable {
         : loss(shares)
     }
     var concentrations = prior.map { strength * $0 }
-    var best: (outcome: Outcome, objective: Double)?
+    var rounds: [(outcome: Outcome, objective: Double)] = []
     for round in 0..<roundCount {
       let outcome = self.round(
         round, concentrations: concentrations, box: box, on: team, objective: objective)
-      let found = objective(outcome.shares)
-      if best.map({ found < $0.objective }) ?? true { best = (outcome, found) }
+      rounds.append((outcome, objective(outcome.shares)))
       let scale = 32 * pow(4, Double(round))
       // A share of 0 is a domain that is never drawn again.
       concentrations = outcome.shares.map { scale * max($0, 0) }
     }
-    guard let best else { preconditionFailure("a search without a round") }
-    return best.outcome
+    let best = rounds.dropFirst().reduce(rounds[0]) { $1.objective < $0.objective ? $1 : $0 }
+    return best.objective < rounds[0].objective - tolerance ? best.outcome : rounds[0].outcome
   }
 
   private func round(
