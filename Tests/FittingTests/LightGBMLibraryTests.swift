@@ -88,7 +88,9 @@ struct LightGBMLibraryTests {
     }
   }
 
-  /// The same splits in almost every tree. Labels and gradients that are `Float` there leave
+  /// The same splits in almost every tree.
+  ///
+  /// Labels and gradients that are `Float` there leave
   /// differences of 1e-9 of the losses or so, and decide otherwise where two splits are equally
   /// good: that moves 4 of the 256 predictions, by .003 nats at most.
   @Test(.enabled(if: isPresent && RegMixRuns.isPresent, comment))
