@@ -6,8 +6,8 @@ internal import Mixing
 /// 1. For each loss, models are compared by cross-validation inside the runs and the best is fitted
 ///    to all of them.
 /// 2. Mixtures are simulated around the prior, and those with the least predicted weighted loss
-///    are averaged; further rounds around that average count if they gain more than the root mean square
-///    of what held-out predictions of the weighted loss are off by.
+///    are averaged; further rounds around that average count if they gain more than the root mean
+///    square of what held-out predictions of the weighted loss are off by.
 /// 3. The models are fitted again to runs drawn with replacement. With s the standard deviation of
 ///    what they predict for a mixture, its interval is the prediction ± 1.96 s.
 ///
