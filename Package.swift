@@ -35,6 +35,7 @@ let package = Package(
       swiftSettings: strict),
     .target(name: "Kernels", dependencies: ["CKernels"], swiftSettings: strict),
     .target(name: "Mixing", dependencies: ["Kernels"], swiftSettings: strict),
+    .target(name: "Fitting", dependencies: ["Mixing", "Kernels"], swiftSettings: strict),
     .target(
       name: "Loading",
       dependencies: [
@@ -55,7 +56,8 @@ let package = Package(
     .executableTarget(
       name: "HeadraceTool",
       dependencies: [
-        "Headrace", "Corpora", "Mixing", "Kernels", "Loading", "Training", "Ablations", "CKernels",
+        "Headrace", "Corpora", "Mixing", "Kernels", "Loading", "Fitting", "Training", "Ablations",
+        "CKernels",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -83,6 +85,8 @@ let package = Package(
     .testTarget(
       name: "MixingTests", dependencies: ["Mixing", "Kernels", "HeadraceTesting"],
       swiftSettings: strict),
+    .testTarget(
+      name: "FittingTests", dependencies: ["Fitting", "Mixing", "Kernels"], swiftSettings: strict),
     .testTarget(
       name: "LoadingTests",
       dependencies: ["Loading", "Corpora", "Mixing", "HeadraceTesting", "RankProcess"],

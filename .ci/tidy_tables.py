@@ -91,11 +91,11 @@ LINE_BUDGETS = {
     "Mixing": 11000,
     "Loading": 8500,
     "Headrace": 300,
-    "Fitting": 6000,
+    "Fitting": 10000,
     # The synthetic world and what its tables say are a fifth of it.
     "Training": 5500,
     "Ablations": 4000,
-    "HeadraceTool": 5000,
+    "HeadraceTool": 6500,
     "HeadraceABI": 1500,
 }
 

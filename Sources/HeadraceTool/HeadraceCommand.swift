@@ -21,13 +21,16 @@ struct HeadraceCommand: ParsableCommand {
         headrace explain corpora/c --rows 32 --sequence-length 512 --steps 1000
         headrace train corpora/c --run-folder runs/a --steps 1000
         headrace replay runs/a corpora/c --step 500
+        headrace fit regmix --mixtures m.csv --losses l.csv --target web -o fits/web
+        headrace predict fits/web --mixtures candidates.csv
 
       The exit code is 0 if all went well, 1 if something failed, 2 if the command line is wrong.
       """,
     version: "0.1.0",
     subcommands: [
       PackCommand.self, InspectCommand.self, VerifyCommand.self, ExplainCommand.self,
-      TrainCommand.self, ReplayCommand.self, ExportCommand.self, BenchCommand.self,
+      TrainCommand.self, ReplayCommand.self, FitCommand.self, PredictCommand.self,
+      ExportCommand.self, BenchCommand.self,
     ])
 
   /// Runs the command that the arguments ask for; the one place that turns errors into exit codes.
