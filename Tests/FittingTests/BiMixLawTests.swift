@@ -11,7 +11,7 @@ import Testing
   import Darwin
 #endif
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct BiMixLawTests {
   private func law(_ level: Double, _ exponent: Double = 0.3) -> BiMixLaw {
     BiMixLaw(shareExponent: exponent, fallingLevel: 0, lengthExponent: 0, lastingLevel: level)

@@ -1,7 +1,7 @@
 import Fitting
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct CholeskyTests {
   @Test func factorsAMatrixWorkedByHand() throws {
     // [4 2; 2 5] = [2 0; 1 2]·[2 1; 0 2].

@@ -14,7 +14,7 @@ import Testing
   import Darwin
 #endif
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ConvexOptimumTests {
   private func optimum(
     _ laws: [any ConvexLossModel], _ weights: [Double], floors: [Double]? = nil,

@@ -2,7 +2,7 @@
 import Fitting
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct FittingErrorTests {
   @Test(
     arguments: [

@@ -8,7 +8,7 @@ import Testing
   import Foundation
 #endif
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ImplicitLawTests {
   @Test func onePartIsAMixingLaw() {
     let law = ImplicitLaw(floor: 2, logits: [17], exponents: [[-1, 0.5]])

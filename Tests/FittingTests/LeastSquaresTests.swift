@@ -2,7 +2,7 @@ import Fitting
 import Kernels
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct LeastSquaresTests {
   @Test func solvesAProblemWorkedByHand() {
     // A line through (0, 1), (1, 2), (2, 4): slope 3/2, intercept 5/6.

@@ -3,7 +3,7 @@ import Fitting
 import Kernels
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct MixingLawFitTests {
   private let truth = SyntheticLaws.laws[0]
 

@@ -3,7 +3,7 @@ import Fitting
 import Kernels
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct MixingLawTests {
   @Test func printedCoefficientsPredictWhatTheSpecificationSays() {
     let shares = [0.25, 0.1875, 0.0625, 0.125, 0.375]
@@ -35,7 +35,7 @@ struct MixingLawTests {
   }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ObservedRunsTests {
   @Test func roundedSharesAreDividedByTheirSum() throws {
     let runs = try ObservedRuns(mixtures: [[0.502, 0.5], [1, 0]], losses: [1, 2])

@@ -1,7 +1,7 @@
 import Fitting
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct MixtureConstraintsTests {
   @Test func capsAreWhatTheTokensAllow() throws {
     // 4 epochs of 30 tokens are 120 of 1,000; 2 of 900 are more than all.

@@ -10,7 +10,7 @@ import Testing
   import Darwin
 #endif
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ScaleLawTests {
   @Test func aKnownCurveIsFoundAgain() throws {
     let scales = (1...11).map { Double($0) * 1e9 }
@@ -91,7 +91,7 @@ struct ScaleLawTests {
   }
 }
 
-@Suite(.timeLimit(.minutes(1)), .enabled(if: SharedData.isPresent, SharedData.comment))
+@Suite(.timeLimit(.minutes(5)), .enabled(if: SharedData.isPresent, SharedData.comment))
 struct PublishedScaleTests {
   private static let tokensPerStep = 4096.0 * 256
   private static let sizes = ["70M", "160M", "305M", "410M"]

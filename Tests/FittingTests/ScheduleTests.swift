@@ -15,7 +15,7 @@ import Testing
   import Darwin
 #endif
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ScheduleTests {
   private let losses = zip(SyntheticLaws.laws, SyntheticLaws.weights).map {
     WeightedLoss($0, weight: $1)

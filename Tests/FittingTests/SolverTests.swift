@@ -14,7 +14,7 @@ import Testing
   import Darwin
 #endif
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct SolverTests {
   @Test func rosenbrocksValleyIsWalkedToItsEnd() {
     let free = ParameterBox.unbounded(count: 2)

@@ -3,7 +3,7 @@
 import Fitting
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct TwoDomainLawTests {
   @Test func theCriticalShareIsWhereTheOldLossComesBack() throws {
     let law = TwoDomainLaw(floor: 2.810341, slope: -3.740713, intercept: -1.693636)
@@ -92,7 +92,7 @@ struct TwoDomainLawTests {
   }
 }
 
-@Suite(.timeLimit(.minutes(1)), .enabled(if: SharedData.isPresent, SharedData.comment))
+@Suite(.timeLimit(.minutes(5)), .enabled(if: SharedData.isPresent, SharedData.comment))
 struct PublishedTwoDomainTests {
   /// Slope and intercept, GitHub before Pile-CC, each at 10,000, 20,000 and 30,000 steps.
   private static let printed: [String: [[Double]]] = [
